@@ -1,0 +1,105 @@
+// What a verified access token says, as plain data. A superset of `AuthInfo` of both MCP SDKs.
+
+/** The facts of a token, as a verifier reports them. */
+export interface AccessTokenFields {
+  /** The token itself. Default: the one that was presented. */
+  readonly token?: string
+  /** `Bearer` unless another scheme carried it. */
+  readonly tokenType?: string
+  /** OAuth client that the token was issued to. */
+  readonly clientId: string
+  /** Scopes granted. Absent is none. */
+  readonly scopes?: readonly string[]
+  /** Seconds since the epoch. Absent: it does not expire by itself. */
+  readonly expiresAt?: number | undefined
+  /** The user or workload that the token speaks for. */
+  readonly subject?: string | undefined
+  /** Who issued it, byte for byte. */
+  readonly issuer?: string | undefined
+  /** Everything else that was asserted. */
+  readonly claims?: Readonly<Record<string, unknown>>
+  /** What an SDK verifier put beside the standard fields; joined to `claims`. */
+  readonly extra?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** The same, checked and complete: what is kept and shared between requests, frozen all the way down. */
+export interface VerifiedToken {
+  readonly token: string
+  readonly tokenType: string
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  readonly expiresAt: number | undefined
+  readonly subject: string | undefined
+  readonly issuer: string | undefined
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+const complete = new WeakSet()
+
+/**
+ * Checks what a verifier returned and completes it. A wrong type here is the verifier's mistake, not the caller's,
+ * so it throws and the guard answers that it could not decide.
+ *
+ * @param fields what the verifier returned
+ * @param presented the credential that was checked
+ */
+export function parseAccessToken(fields: unknown, presented: string): VerifiedToken {
+  if (typeof fields === 'object' && fields !== null && complete.has(fields)) return fields as VerifiedToken
+  if (typeof fields !== 'object' || fields === null) throw malformed('must be an object or null')
+  const given = fields as { readonly [Name in keyof AccessTokenFields]?: unknown }
+  const { token = presented, tokenType = 'Bearer', clientId, scopes = [], expiresAt, subject, issuer } = given
+  if (typeof token !== 'string') throw malformed('"token" must be a string')
+  if (typeof tokenType !== 'string') throw malformed('"tokenType" must be a string')
+  if (typeof clientId !== 'string') throw malformed('"clientId" must be a string')
+  if (!isStringList(scopes)) throw malformed('"scopes" must be an array of strings')
+  if (!isOptional(expiresAt, 'number') || Number.isNaN(expiresAt)) {
+    throw malformed('"expiresAt" must be seconds since the epoch')
+  }
+  if (!isOptional(subject, 'string')) throw malformed('"subject" must be a string')
+  if (!isOptional(issuer, 'string')) throw malformed('"issuer" must be a string')
+  const claims = { ...record(given.extra, 'extra'), ...record(given.claims, 'claims') }
+  return seal({
+    token,
+    tokenType,
+    clientId,
+    scopes: [...scopes],
+    expiresAt: expiresAt as number | undefined,
+    subject: subject as string | undefined,
+    issuer: issuer as string | undefined,
+    claims: structuredClone(claims),
+  })
+}
+
+/** Freezes facts that were just built from parsed JSON and belong to nobody else. */
+export function seal(token: VerifiedToken): VerifiedToken {
+  deepFreeze(token)
+  complete.add(token)
+  return token
+}
+
+function deepFreeze(value: object): void {
+  for (const member of Object.values(value)) {
+    if (typeof member === 'object' && member !== null && !Object.isFrozen(member))
+      deepFreeze(member as object)
+  }
+  Object.freeze(value)
+}
+
+function record(value: unknown, name: string): object {
+  if (value === undefined) return {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed(`"${name}" must be an object`)
+  return value
+}
+
+function isStringList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+}
+
+function isOptional(value: unknown, type: 'string' | 'number'): boolean {
+  return value === undefined || typeof value === type
+}
+
+function malformed(what: string): TypeError {
+  return new TypeError(`verifyToken returned a malformed access token: ${what}`)
+}

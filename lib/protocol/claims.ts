@@ -1,0 +1,118 @@
+// RFC 9068 2.2, RFC 7662 2.2 and RFC 7519 4.1: what claims say about an access token, whoever asserted them.
+import { type VerifiedToken, seal } from './access-token.js'
+import { audienceMatches } from './resource.js'
+import { parseScopes } from './scopes.js'
+
+/** Why a token was refused: for events and logs, never with a token in it. */
+export interface Reason {
+  /** Which check refused. */
+  readonly stage: string
+  readonly expected?: string
+  readonly got?: string
+}
+
+/** What the claims are held against. */
+export interface ClaimRules {
+  readonly issuers: readonly string[] | undefined
+  readonly audiences: readonly string[] | undefined
+  /** Whether `exp` has to be there. */
+  readonly requireExpiry: boolean
+  /** How far in the future `nbf` and `iat` may lie. `exp` is not stretched: an expired token is not served. */
+  readonly toleranceSeconds: number
+}
+
+/** The last second of the year 9999. Beyond it an `exp` is in milliseconds, or an attempt to live forever. */
+const LATEST = 253_402_300_799
+
+/** Checks the registered claims; `nowSeconds` is the time of the check. Returns the reason of a refusal. */
+export function refuseClaims(
+  claims: Readonly<Record<string, unknown>>,
+  rules: ClaimRules,
+  nowSeconds: number,
+): Reason | undefined {
+  const { iss, aud, exp, nbf, iat, sub, client_id: clientId } = claims
+  if (rules.issuers !== undefined && !(typeof iss === 'string' && rules.issuers.includes(iss))) {
+    return { stage: 'issuer', expected: rules.issuers.join(' or '), got: shown(iss) }
+  }
+  if (rules.audiences !== undefined && !audienceMatches(aud, rules.audiences)) {
+    return { stage: 'audience', expected: rules.audiences.join(' or '), got: shown(aud) }
+  }
+  if (exp !== undefined || rules.requireExpiry) {
+    if (!isTime(exp)) return { stage: 'expiry', expected: 'whole seconds since the epoch', got: shown(exp) }
+    if (exp <= nowSeconds)
+      return { stage: 'expiry', expected: `after ${Math.floor(nowSeconds)}`, got: shown(exp) }
+  }
+  for (const [name, time] of [
+    ['nbf', nbf],
+    ['iat', iat],
+  ] as const) {
+    if (time === undefined) continue
+    if (typeof time !== 'number' || !(time >= 0) || time > LATEST) {
+      return { stage: 'claims', expected: `${name} in seconds since the epoch`, got: shown(time) }
+    }
+    if (time > nowSeconds + rules.toleranceSeconds) {
+      return { stage: 'not_before', expected: `${name} by ${Math.floor(nowSeconds)}`, got: shown(time) }
+    }
+  }
+  for (const [name, text] of [
+    ['sub', sub],
+    ['client_id', clientId],
+  ] as const) {
+    if (text !== undefined && typeof text !== 'string')
+      return { stage: 'claims', expected: `${name} as a string`, got: shown(text) }
+  }
+  for (const name of ['scope', 'scp', 'permissions'] as const) {
+    if (!isScopeClaim(claims[name]))
+      return { stage: 'claims', expected: `${name} as text or a list of text`, got: shown(claims[name]) }
+  }
+  return undefined
+}
+
+/** Reads claims that {@link refuseClaims} let pass. `claims` must belong to nobody else: it is frozen. */
+export function readAccessToken(claims: Readonly<Record<string, unknown>>, token: string): VerifiedToken {
+  const { sub, iss, exp } = claims
+  return seal({
+    token,
+    tokenType: 'Bearer',
+    clientId: firstText(claims, CLIENT_CLAIMS) ?? 'unknown',
+    scopes: readScopes(claims),
+    expiresAt: typeof exp === 'number' ? exp : undefined,
+    subject: typeof sub === 'string' ? sub : undefined,
+    issuer: typeof iss === 'string' ? iss : undefined,
+    claims,
+  })
+}
+
+// RFC 9068 says client_id; azp is OpenID Connect's, cid Okta's, appid that of Entra's first token version.
+const CLIENT_CLAIMS = ['client_id', 'azp', 'cid', 'appid', 'sub'] as const
+
+function firstText(claims: Readonly<Record<string, unknown>>, names: readonly string[]): string | undefined {
+  return names
+    .map((name) => claims[name])
+    .find((value): value is string => typeof value === 'string' && value !== '')
+}
+
+/** `scope` wins over `scp` even when it is empty; `permissions`, where Auth0 puts what a role grants, is added. */
+function readScopes(claims: Readonly<Record<string, unknown>>): string[] {
+  return [...new Set([...listOf(claims['scope'] ?? claims['scp']), ...listOf(claims['permissions'])])]
+}
+
+function listOf(claim: unknown): string[] {
+  if (typeof claim === 'string') return parseScopes(claim)
+  return Array.isArray(claim) ? (claim as string[]) : []
+}
+
+function isScopeClaim(claim: unknown): boolean {
+  if (claim === undefined || claim === null || typeof claim === 'string') return true
+  return Array.isArray(claim) && claim.every((entry) => typeof entry === 'string')
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= LATEST
+}
+
+/** A claim for an event: short, and one line whatever it holds. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}
