@@ -1,0 +1,31 @@
+// Everything that reaches outside the program or depends on when it runs, as one object that is passed down.
+
+/** What the package needs of the world. Tests replace parts of it. */
+export interface Deps {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Between 0 and 1. */
+  readonly random: () => number
+  readonly fetch: typeof globalThis.fetch
+  /** Calls back once after some milliseconds, unless cancelled; does not keep the process alive. */
+  readonly after: (milliseconds: number, callback: () => void) => () => void
+}
+
+const system: Deps = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  // Looked up at each call, so that instrumentation of the global fetch is not bypassed.
+  fetch: (input, init) => fetch(input, init),
+  after: (milliseconds, callback) => {
+    const timer = setTimeout(callback, milliseconds)
+    timer.unref()
+    return () => {
+      clearTimeout(timer)
+    }
+  },
+}
+
+/** The real world, with the parts replaced that are given. */
+export function createDeps(replaced: Partial<Deps> = {}): Deps {
+  return { ...system, ...replaced }
+}

@@ -1,0 +1,104 @@
+// What happened and why, for operators: one typed union, handed to `onEvent` and to a diagnostics channel.
+import { channel } from 'node:diagnostics_channel'
+import type { Reason } from '../protocol/claims.js'
+
+/** Mistakes that people make, each told once. */
+export type HintCode =
+  | 'no_discovery'
+  | 'audience_unchecked'
+  | 'audience_differs_from_resource'
+  | 'trust_proxy_off'
+  | 'not_the_resource'
+  | 'listener_threw'
+
+/** Everything that is told. No event ever holds a token, a secret or a query string. */
+export type AuthEvent =
+  | {
+      readonly type: 'request.allowed'
+      readonly method: string
+      readonly path: string
+      /** Absent for an anonymous request under `optional`. */
+      readonly clientId?: string
+      readonly subject?: string
+      readonly issuer?: string
+      /** Whether the token had been verified before. */
+      readonly cached: boolean
+    }
+  | {
+      readonly type: 'request.refused'
+      readonly method: string
+      readonly path: string
+      readonly status: number
+      /** The OAuth error code, absent on a bare challenge. */
+      readonly error?: string
+      readonly reason: Reason
+      readonly clientId?: string
+      readonly subject?: string
+    }
+  | {
+      readonly type: 'keys.fetched'
+      readonly url: string
+      readonly keys: number
+      readonly skipped: readonly string[]
+    }
+  | {
+      readonly type: 'keys.failed'
+      readonly url: string
+      readonly message: string
+      readonly serving: 'stale' | 'nothing'
+    }
+  | { readonly type: 'service.failed'; readonly url: string; readonly message: string }
+  | { readonly type: 'danger'; readonly option: string; readonly message: string }
+  | { readonly type: 'hint'; readonly code: HintCode; readonly message: string }
+
+/** Receives events. What it throws never reaches a request. */
+export type EventListener = (event: AuthEvent) => void
+
+/** Name of the `node:diagnostics_channel` on which every event of every guard is published. */
+export const EVENT_CHANNEL = 'express-mcp-auth'
+
+/** Hands events on. */
+export interface Reporter {
+  /** Whether anybody listens: asked before an event is built on the hot path. */
+  readonly listening: boolean
+  readonly report: (event: AuthEvent) => void
+  /** Tells a hint, once. */
+  readonly hint: (code: HintCode, message: string) => void
+}
+
+const events = channel(EVENT_CHANNEL)
+
+/** A reporter for one guard. Hints and dangers that nobody would see are printed as process warnings. */
+export function createReporter(listener?: EventListener): Reporter {
+  const told = new Set<HintCode>()
+  const reporter: Reporter = {
+    get listening() {
+      return listener !== undefined || events.hasSubscribers
+    },
+    report(event) {
+      if (events.hasSubscribers) events.publish(event)
+      if (listener === undefined) {
+        if (event.type === 'hint' || event.type === 'danger') warn(event)
+        return
+      }
+      try {
+        listener(event)
+      } catch (error) {
+        if (told.has('listener_threw')) return
+        told.add('listener_threw')
+        warn({ type: 'hint', code: 'listener_threw', message: `onEvent threw: ${String(error)}` })
+      }
+    },
+    hint(code, message) {
+      if (told.has(code)) return
+      told.add(code)
+      reporter.report({ type: 'hint', code, message })
+    },
+  }
+  return reporter
+}
+
+function warn(event: Extract<AuthEvent, { type: 'hint' | 'danger' }>): void {
+  const code = event.type === 'hint' ? event.code : event.option
+  process.emitWarning(event.message, { type: 'McpAuthWarning', code: `MCP_AUTH_${code.toUpperCase()}` })
+}
