@@ -1,0 +1,64 @@
+// The one place where a verdict becomes status, headers and body (RFC 6750 3, RFC 9110 10.2.3).
+import { buildChallenge, plainText } from '../protocol/challenge.js'
+import type { OAuthError } from '../protocol/errors.js'
+import type { AuthResponse } from '../protocol/message.js'
+
+/** What every challenge of one guard names. */
+export interface ChallengeContext {
+  readonly scopes: readonly string[]
+  readonly resourceMetadataUrl: string | undefined
+}
+
+const NOT_STORED = { 'Cache-Control': 'no-store', Vary: 'Authorization' }
+
+/** A JSON answer. */
+export function json(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>>,
+): AuthResponse {
+  return { status, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(value) }
+}
+
+/** 401 for a request without credentials: RFC 6750 3.1 wants no error code then. */
+export function bareChallenge(context: ChallengeContext): AuthResponse {
+  const body = {
+    error_description: 'Authentication is required: send "Authorization: Bearer <access token>"',
+  }
+  return json(401, body, { ...NOT_STORED, 'WWW-Authenticate': buildChallenge(context) })
+}
+
+/** The answer for an OAuth error. An outage carries no challenge, since a new token would not help. */
+export function errorResponse(error: OAuthError, context: ChallengeContext): AuthResponse {
+  const { code, description, status, retryAfterSeconds = DEFAULT_RETRY_SECONDS } = error
+  const body = { error: code, error_description: plainText(description) }
+  if (status >= 500) return json(status, body, { ...NOT_STORED, 'Retry-After': String(retryAfterSeconds) })
+  const challenge = buildChallenge({ ...context, error: code, description })
+  return json(status, body, { ...NOT_STORED, 'WWW-Authenticate': challenge })
+}
+
+const DEFAULT_RETRY_SECONDS = 5
+
+/** A request that is refused for another reason than its credentials, so that a challenge would mislead. */
+export function plainRefusal(status: number, description: string): AuthResponse {
+  return json(status, { error: 'invalid_request', error_description: plainText(description) }, NOT_STORED)
+}
+
+/** What an MCP server says of a session that it does not have. */
+export function sessionNotFound(): AuthResponse {
+  const error = { code: -32001, message: 'Session not found' }
+  return json(404, { jsonrpc: '2.0', error, id: null }, NOT_STORED)
+}
+
+export function notFound(): AuthResponse {
+  return json(404, { error: 'not_found', error_description: 'There is no such metadata here' }, {})
+}
+
+/** 405 with the methods there are (RFC 9110 15.5.6). */
+export function methodNotAllowed(methods: readonly string[]): AuthResponse {
+  return json(
+    405,
+    { error: 'invalid_request', error_description: 'This method is not answered here' },
+    { Allow: methods.join(', ') },
+  )
+}

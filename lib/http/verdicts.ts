@@ -1,0 +1,185 @@
+// How one guard says yes and no: each verdict with its answer for the caller and its event for the operator.
+import type { Reason } from '../protocol/claims.js'
+import { shown } from '../protocol/claims.js'
+import { INVALID_TOKEN, OAuthError, UNAVAILABLE, recognizeError } from '../protocol/errors.js'
+import type { AuthRequest, AuthResponse } from '../protocol/message.js'
+import { publicScopes } from '../protocol/scopes.js'
+import { originOf } from '../protocol/well-known.js'
+import type { AccessToken } from '../runtime/access-token.js'
+import type { Reporter } from '../runtime/events.js'
+import {
+  type ChallengeContext,
+  bareChallenge,
+  errorResponse,
+  plainRefusal,
+  sessionNotFound,
+} from './respond.js'
+
+/** The outcome: the caller may pass, or gets an answer. */
+export type Verdict = Allowed | Refused
+
+/** `token` is undefined for an anonymous request under `optional`. */
+export interface Allowed {
+  readonly token: AccessToken | undefined
+}
+
+export interface Refused {
+  readonly response: AuthResponse
+}
+
+/** The verdicts of one guard. */
+export class Verdicts {
+  readonly #challenge: ChallengeContext
+  readonly #reporter: Reporter
+
+  constructor(challenge: ChallengeContext, reporter: Reporter) {
+    this.#challenge = challenge
+    this.#reporter = reporter
+  }
+
+  allow(request: AuthRequest, token: AccessToken | undefined, cached: boolean): Allowed {
+    if (this.#reporter.listening) {
+      this.#reporter.report({
+        type: 'request.allowed',
+        ...describe(request),
+        ...describeToken(token),
+        cached,
+      })
+    }
+    return { token }
+  }
+
+  /** No credentials; `needed` are scopes beyond those of every request. */
+  challenge(request: AuthRequest, got: string, needed: readonly string[] = []): Refused {
+    const challenge = { ...this.#challenge, scopes: this.#withRequired(needed) }
+    return this.#refuse(request, bareChallenge(challenge), {
+      stage: 'credentials',
+      expected: 'a Bearer token',
+      got,
+    })
+  }
+
+  /** Credentials more than once. */
+  ambiguous(request: AuthRequest, got: string): Refused {
+    const error = new OAuthError('invalid_request', 'The request must carry its credentials exactly once')
+    return this.#answer(request, error, { stage: 'credentials', expected: 'one', got })
+  }
+
+  /** A token that is not good here. The caller gets the same words whatever the reason is. */
+  badToken(request: AuthRequest, reason: Reason): Refused {
+    return this.#answer(request, new OAuthError('invalid_token', INVALID_TOKEN), reason)
+  }
+
+  /** Too few scopes. One challenge names everything that the request needs, so that a client asks once. */
+  tooFewScopes(request: AuthRequest, token: AccessToken | undefined, needed: readonly string[]): Refused {
+    const scopes = this.#withRequired(needed)
+    const error = new OAuthError('insufficient_scope', `This needs the scope ${scopes.join(' ')}`)
+    const reason: Reason = { stage: 'scope', expected: scopes.join(' '), got: token?.scopes.join(' ') ?? '' }
+    return this.#refuse(
+      request,
+      errorResponse(error, { ...this.#challenge, scopes }),
+      reason,
+      error.code,
+      token,
+    )
+  }
+
+  /** A thrown value speaks of the token where its shape says so; anything else means that nothing could be decided. */
+  thrown(request: AuthRequest, thrown: unknown, token: string | undefined, noted?: Reason): Refused {
+    const error = recognizeError(thrown)
+    if (error?.code === 'insufficient_scope') return this.tooFewScopes(request, undefined, error.scopes)
+    // What somebody else's error says may quote the token.
+    const redact = (text: string): string => (token === undefined ? text : text.replaceAll(token, '[token]'))
+    if (error === undefined || error.status >= 500) {
+      const got = redact(error?.detail ?? describeThrown(thrown))
+      const retry = { retryAfterSeconds: error?.retryAfterSeconds }
+      const outage = new OAuthError('temporarily_unavailable', UNAVAILABLE, retry)
+      return this.#answer(request, outage, noted ?? { stage: 'unavailable', got })
+    }
+    const reason = noted ?? { stage: 'verifier', got: redact(error.detail ?? error.description) }
+    return this.#answer(request, new OAuthError(error.code, redact(error.description)), reason)
+  }
+
+  /** A request that cannot be judged, whatever its credentials are. */
+  badRequest(request: AuthRequest, status: number, description: string): Refused {
+    return this.#refuse(
+      request,
+      plainRefusal(status, description),
+      { stage: 'body', got: description },
+      'invalid_request',
+    )
+  }
+
+  /** A session of somebody else: as if it did not exist. */
+  foreignSession(request: AuthRequest, token: AccessToken | undefined): Refused {
+    const reason: Reason = { stage: 'session', expected: 'the principal that opened it', got: 'another one' }
+    return this.#refuse(request, sessionNotFound(), reason, undefined, token)
+  }
+
+  /** A page on another origin than those allowed. */
+  foreignOrigin(request: AuthRequest): Refused {
+    const reason: Reason = {
+      stage: 'origin',
+      expected: 'an allowed origin',
+      got: shown(request.headers['origin']),
+    }
+    return this.#refuse(
+      request,
+      plainRefusal(403, 'This origin may not call this server'),
+      reason,
+      'invalid_request',
+    )
+  }
+
+  #withRequired(needed: readonly string[]): readonly string[] {
+    return needed.length === 0 ? this.#challenge.scopes : publicScopes([...this.#challenge.scopes, ...needed])
+  }
+
+  #answer(request: AuthRequest, error: OAuthError, reason: Reason): Refused {
+    return this.#refuse(request, errorResponse(error, this.#challenge), reason, error.code)
+  }
+
+  #refuse(
+    request: AuthRequest,
+    response: AuthResponse,
+    reason: Reason,
+    error?: string,
+    token?: AccessToken,
+  ): Refused {
+    if (this.#reporter.listening) {
+      const { status } = response
+      const what = { status, ...(error !== undefined && { error }), reason }
+      this.#reporter.report({
+        type: 'request.refused',
+        ...describe(request),
+        ...what,
+        ...describeToken(token),
+      })
+    }
+    return { response }
+  }
+}
+
+function describeToken(token: AccessToken | undefined): {
+  clientId?: string
+  subject?: string
+  issuer?: string
+} {
+  if (token === undefined) return {}
+  const { clientId, subject, issuer } = token
+  return { clientId, ...(subject !== undefined && { subject }), ...(issuer !== undefined && { issuer }) }
+}
+
+function describeThrown(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `a thrown ${typeof thrown}`
+}
+
+function describe(request: AuthRequest): { method: string; path: string } {
+  return { method: request.method ?? 'GET', path: eventPath(request) }
+}
+
+/** Without the query, which may hold what somebody should not have put there. */
+export function eventPath({ url = '/' }: AuthRequest): string {
+  const target = /^[a-z]+:\/\//i.test(url) ? url.slice(originOf(url).length) : url
+  return target.split('?', 1)[0] as string
+}
