@@ -1,0 +1,71 @@
+// Between plain answers and node's response: everything is written with what node itself has, so that Express 4 and 5, connect
+// and bare node:http are served alike.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AuthResponse } from '../protocol/message.js'
+
+/** A request as Express, connect or node hands it over. */
+export type NodeRequest = IncomingMessage & {
+  auth?: unknown
+  body?: unknown
+  /** Express: the path that the app is mounted at. */
+  baseUrl?: string
+  originalUrl?: string
+}
+
+/** Continues, or hands an error on. */
+export type Next = (error?: unknown) => void
+
+/** A middleware for `app.use()` of Express 4 and 5 and connect; with node:http, call it and pass what comes next. */
+export type AuthHandler = (request: NodeRequest, response: ServerResponse, next: Next) => void
+
+/** Writes an answer, unless one was begun already or nobody is there to read it. */
+export function send(request: IncomingMessage, response: ServerResponse, answer: AuthResponse): void {
+  if (response.headersSent || response.writableEnded || response.destroyed) return
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (name === 'Vary') addVary(response, value)
+    else response.setHeader(name, value)
+  }
+  response.statusCode = answer.status
+  const body = answer.body ?? ''
+  if (answer.status !== 204) response.setHeader('Content-Length', Buffer.byteLength(body))
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+function addVary(response: ServerResponse, field: string): void {
+  const present = response.getHeader('Vary')
+  if (present === undefined) response.setHeader('Vary', field)
+  else if (!`, ${String(present)},`.toLowerCase().includes(`, ${field.toLowerCase()},`)) {
+    response.setHeader('Vary', `${String(present)}, ${field}`)
+  }
+}
+
+const EXPOSED = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After'
+const ALLOWED_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
+const ALLOWED_HEADERS =
+  'Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name'
+
+/**
+ * Lets pages of any origin read the answer. Credentials are never ambient here, so there is no credentials mode; a header that the
+ * app set itself stays as it is.
+ */
+export function allowReading(response: ServerResponse): void {
+  if (response.hasHeader('Access-Control-Allow-Origin')) return
+  response.setHeader('Access-Control-Allow-Origin', '*')
+  response.setHeader('Access-Control-Expose-Headers', EXPOSED)
+}
+
+/** The answer to a preflight (Fetch standard, CORS protocol). Nothing in it depends on who asks. */
+export function preflight(request: IncomingMessage, methods: string = ALLOWED_METHODS): AuthResponse {
+  const asked = request.headers['access-control-request-headers']
+  const wellFormed =
+    asked !== undefined && asked.length <= 1024 && /^[A-Za-z0-9!#$%&'*+.^_`|~, -]+$/.test(asked)
+  return {
+    status: 204,
+    headers: {
+      'Access-Control-Allow-Methods': methods,
+      'Access-Control-Allow-Headers': wellFormed ? asked : ALLOWED_HEADERS,
+      'Access-Control-Max-Age': '7200',
+      Vary: 'Access-Control-Request-Headers',
+    },
+  }
+}

@@ -1,0 +1,147 @@
+// Looks at a JSON body without taking it away: the app's body parser or the SDK's transport reads it again afterwards.
+import type { IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip, inflate } from 'node:zlib'
+import { ConfigError } from '../protocol/errors.js'
+import type { NodeRequest } from './adapter.js'
+
+/** A parsed body; `empty` where there is none; or why it cannot be judged, with the status that says so. */
+export type BodyRead =
+  | { readonly value: unknown }
+  | { readonly empty: true }
+  | { readonly status: number; readonly problem: string }
+
+/** What the SDKs' transports take at most. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+const EMPTY: BodyRead = { empty: true }
+const TOO_LARGE: BodyRead = { status: 413, problem: `The body is larger than ${MAX_BYTES} bytes` }
+const NOT_JSON: BodyRead = { status: 400, problem: 'The body is not JSON in UTF-8' }
+
+const read = new WeakMap<IncomingMessage, BodyRead>()
+
+/**
+ * The body of a request, as whoever comes next will see it: already parsed, or peeked at in the stream.
+ *
+ * @throws ConfigError where the stream was consumed and left no `req.body`
+ */
+export async function peekBody(request: NodeRequest): Promise<BodyRead> {
+  if (!hasBody(request)) return EMPTY
+  const known = read.get(request)
+  if (known !== undefined) return known
+  const body = request.readableDidRead ? readParsed(request) : await readStream(request)
+  read.set(request, body)
+  return body
+}
+
+/** RFC 9112 6.3: a request has a body where one of these headers says so. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true
+  return headers['content-length'] !== undefined && headers['content-length'] !== '0'
+}
+
+function readParsed({ body }: NodeRequest): BodyRead {
+  if (body === undefined) {
+    throw new ConfigError(
+      'ERR_MCP_AUTH_BODY',
+      'the request body was read before the guard looked at it, but is not in req.body: put express.json() before the guard, or ' +
+        'whatever reads the body behind it',
+    )
+  }
+  if (typeof body === 'string') return parseText(body)
+  return Buffer.isBuffer(body) ? decode(body) : { value: body }
+}
+
+async function readStream(request: NodeRequest): Promise<BodyRead> {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(request.headers['content-type'] ?? '')?.[1]
+  // A parser behind us may honour another charset, and the same bytes would mean another call.
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    return { status: 415, problem: 'JSON is UTF-8 (RFC 8259 8.1)' }
+  const bytes = await peekStream(request)
+  if (bytes === undefined) return TOO_LARGE
+  if (bytes.length === 0) return EMPTY
+  return decompress(bytes, request.headers['content-encoding'])
+}
+
+/**
+ * Reads a stream to its end and puts everything back before the end is announced, so that the next reader finds it untouched.
+ * Undefined where it is larger than {@link MAX_BYTES}.
+ */
+function peekStream(request: IncomingMessage): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (finish: () => void): void => {
+      request.off('readable', onReadable).off('error', onError).off('close', onClose)
+      finish()
+    }
+    const onReadable = (): void => {
+      for (
+        let chunk = request.read() as Buffer | null;
+        chunk !== null;
+        chunk = request.read() as Buffer | null
+      ) {
+        chunks.push(chunk)
+        size += chunk.length
+      }
+      if (size > MAX_BYTES)
+        settle(() => {
+          resolve(undefined)
+        })
+      if (size > MAX_BYTES || !request.complete) return
+      const bytes = Buffer.concat(chunks)
+      // In this same tick: on the next one the stream, being empty, would say that it has ended.
+      if (bytes.length > 0) request.unshift(bytes)
+      settle(() => {
+        resolve(bytes)
+      })
+    }
+    const onError = (error: Error): void => {
+      settle(() => {
+        reject(error)
+      })
+    }
+    const onClose = (): void => {
+      settle(() => {
+        reject(new Error('the client went away'))
+      })
+    }
+    request.on('readable', onReadable).on('error', onError).on('close', onClose)
+  })
+}
+
+const DECOMPRESSORS: ReadonlyMap<
+  string,
+  (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+> = new Map([
+  ['gzip', promisify(gunzip)],
+  ['deflate', promisify(inflate)],
+  ['br', promisify(brotliDecompress)],
+])
+
+async function decompress(bytes: Buffer, encoding = 'identity'): Promise<BodyRead> {
+  if (encoding.toLowerCase() === 'identity') return decode(bytes)
+  const decompressor = DECOMPRESSORS.get(encoding.toLowerCase())
+  if (decompressor === undefined) return { status: 415, problem: 'The content encoding is not supported' }
+  try {
+    return decode(await decompressor(bytes, { maxOutputLength: MAX_BYTES }))
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? TOO_LARGE : NOT_JSON
+  }
+}
+
+function decode(bytes: Buffer): BodyRead {
+  try {
+    return parseText(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return NOT_JSON
+  }
+}
+
+function parseText(text: string): BodyRead {
+  try {
+    return { value: JSON.parse(text) as unknown }
+  } catch {
+    return NOT_JSON
+  }
+}

@@ -1,0 +1,276 @@
+// One handler for app.use(): serves what the provider publishes, guards everything else, tells the app who calls.
+import type { ServerResponse } from 'node:http'
+import { Guard } from '../http/guard.js'
+import { notFound } from '../http/respond.js'
+import { type RouteTable, buildRoutes, findRoute, handleRoute, methodsOf } from '../http/routes.js'
+import type { SessionBindingOptions, SessionBindings } from '../http/sessions.js'
+import type { Verdict } from '../http/verdicts.js'
+import { hasRepeats } from '../protocol/bearer.js'
+import { ConfigError } from '../protocol/errors.js'
+import type { AuthResponse, Route } from '../protocol/message.js'
+import { OptionReader } from '../protocol/options.js'
+import type { ScopeImplies } from '../protocol/scopes.js'
+import { type ToolScopeRules, type ToolScopes, parseToolScopes } from '../protocol/tool-scopes.js'
+import { isDiscoveryPath } from '../protocol/well-known.js'
+import { type AuthProvider, type ProviderLike, toProvider } from '../providers/provider.js'
+import { type Deps, createDeps } from '../runtime/deps.js'
+import { type EventListener, type Reporter, createReporter } from '../runtime/events.js'
+import { type AuthHandler, type Next, type NodeRequest, allowReading, preflight, send } from './adapter.js'
+import { hasBody } from './body.js'
+import { runAs, setGuard } from './context.js'
+import { secureHeaders } from './headers.js'
+import { type Limiter, type RateLimitOptions, createLimiter, parseRateLimit } from './limits.js'
+import { type PathTest, parseProtect, pathOfRequest } from './paths.js'
+import { mayUseSession, parseSessionBinding } from './sessions.js'
+import { checkToolScopes } from './tool-scopes.js'
+
+/** Options of {@link mcpAuth}. */
+export interface McpAuthOptions {
+  /** Paths to guard, with all below them; the rest stays open. Default: everything that reaches the handler. */
+  readonly protect?: string | readonly string[]
+  /** Lets requests without credentials through, with `req.auth` undefined. Bad credentials are still refused. Default: false. */
+  readonly optional?: boolean
+  /** Scopes by tool, resource, prompt and method; less is answered 403 before anything runs. */
+  readonly toolScopes?: ToolScopes
+  /** Whether holding one scope includes another, wherever scopes are compared. */
+  readonly scopeImplies?: ScopeImplies
+  /** Refuses a session ID in the hands of anybody but who opened the session. Default: true. */
+  readonly bindSessions?: boolean | SessionBindingOptions
+  /** Origins whose pages may call, e.g. `https://app.example.com`; others get 403. Default: any, as no credential is ambient. */
+  readonly allowedOrigins?: readonly string[]
+  /** Answers browsers' preflights and lets pages read answers. Default: true. */
+  readonly cors?: boolean
+  /** Limits for the provider's OAuth endpoints, by address. Default: 60 requests in 60 seconds. */
+  readonly rateLimit?: false | RateLimitOptions
+  /** How long a verifier may take; then the caller gets 503. Default: 10. */
+  readonly deadlineSeconds?: number
+  /** Receives events. Without it, hints are printed as process warnings. */
+  readonly onEvent?: EventListener
+  /** Clock and timers, for tests. */
+  readonly deps?: Partial<Deps>
+}
+
+const OPTIONS = [
+  'protect', 'optional', 'toolScopes', 'scopeImplies', 'bindSessions', 'allowedOrigins', 'cors', 'rateLimit',
+  'deadlineSeconds', 'onEvent', 'deps',
+] as const // prettier-ignore
+
+/**
+ * Guards an Express app, or one of connect or node:http. Use it at the root, before the routes that it is to guard.
+ *
+ * @param provider who may call: a verifier, a provider, or any object with `verifyToken(token)`
+ * @throws ConfigError where the provider or an option cannot be right
+ * @example
+ * app.use(mcpAuth(provider))
+ * app.post('/mcp', handleMcp) // req.auth is set
+ */
+export function mcpAuth(provider: ProviderLike, options: McpAuthOptions = {}): AuthHandler {
+  checkCalled(provider)
+  const checked = toProvider(provider)
+  const site = createSite(checked, options)
+  tellAtStart(checked, site.reporter)
+  return function mcpAuthHandler(request, response, next) {
+    const misplaced = refuseMount(request)
+    if (misplaced === undefined) handle(site, request, response, next)
+    else next(misplaced)
+  }
+}
+
+/** Everything that one handler needs, settled before the first request. */
+interface Site {
+  readonly guard: Guard
+  readonly routes: RouteTable
+  readonly isGuarded: PathTest
+  /** Whether other guards or open routes may stand behind this one. */
+  readonly partial: boolean
+  readonly cors: boolean
+  readonly allowedOrigins: ReadonlySet<string> | undefined
+  readonly sessions: SessionBindings | undefined
+  readonly toolScopes: ToolScopeRules | undefined
+  readonly limiter: Limiter | undefined
+  readonly reporter: Reporter
+}
+
+function createSite(provider: AuthProvider, options: McpAuthOptions): Site {
+  const read = new OptionReader('mcpAuth', options, OPTIONS)
+  const reporter = createReporter(read.callback<EventListener>('onEvent'))
+  const routes = buildRoutes(provider)
+  const limits = parseRateLimit(read.raw('rateLimit'))
+  const limited = [...routes.values()].some((route) => route.limited === true)
+  const deadlineSeconds = read.seconds('deadlineSeconds', 10)
+  if (deadlineSeconds === 0) throw read.invalid('deadlineSeconds', 'more than 0')
+  const origins = read.texts('allowedOrigins')
+  return {
+    guard: new Guard(provider, {
+      optional: read.flag('optional'),
+      scopeImplies: read.callback<ScopeImplies>('scopeImplies'),
+      deadlineSeconds,
+      reporter,
+      deps: createDeps(options.deps),
+    }),
+    routes,
+    isGuarded: parseProtect(read.raw('protect')),
+    partial: read.has('protect'),
+    cors: read.flag('cors', true),
+    allowedOrigins: origins === undefined ? undefined : new Set(origins),
+    sessions: parseSessionBinding('bindSessions', read.raw('bindSessions')),
+    toolScopes: read.has('toolScopes') ? parseToolScopes('toolScopes', read.raw('toolScopes')) : undefined,
+    limiter: limits === false || !limited ? undefined : createLimiter(limits),
+    reporter,
+  }
+}
+
+/** `app.use(mcpAuth)` makes Express call it with a request: caught here, else every request would hang. */
+function checkCalled(provider: unknown): void {
+  if (typeof provider !== 'object' || provider === null || !('headers' in provider && 'method' in provider))
+    return
+  throw new ConfigError(
+    'ERR_MCP_AUTH_NOT_CALLED',
+    'app.use(mcpAuth) passes the function itself: write app.use(mcpAuth(provider))',
+  )
+}
+
+function tellAtStart(provider: AuthProvider, reporter: Reporter): void {
+  for (const notice of provider.notices ?? []) reporter.report(notice)
+  if (provider.authorizationServers !== undefined || provider.authenticate !== undefined) return
+  reporter.hint(
+    'no_discovery',
+    'this guard tells clients nothing about where to get a token: wrap the verifier, new RemoteAuthProvider({ baseUrl, ' +
+      'authorizationServers, tokenVerifier }), unless all clients are configured with one',
+  )
+}
+
+function handle(site: Site, request: NodeRequest, response: ServerResponse, next: Next): void {
+  const path = pathOfRequest(request)
+  if (path === undefined) {
+    send(
+      request,
+      response,
+      site.guard.verdicts.badRequest(request, 400, 'The request target is not a URL').response,
+    )
+    return
+  }
+  const route = findRoute(site.routes, path)
+  if (route !== undefined) serve(site, route, request, response, next)
+  else if (site.isGuarded(path)) guardPath(site, path, request, response, next)
+  else next()
+}
+
+function guardPath(
+  site: Site,
+  path: string,
+  request: NodeRequest,
+  response: ServerResponse,
+  next: Next,
+): void {
+  const { origin } = request.headers
+  if (site.cors && origin !== undefined) allowReading(response)
+  if (site.allowedOrigins !== undefined && origin !== undefined && !site.allowedOrigins.has(origin)) {
+    send(request, response, site.guard.verdicts.foreignOrigin(request).response)
+    return
+  }
+  if (request.method === 'OPTIONS' && request.headers.authorization === undefined) {
+    send(request, response, site.cors ? preflight(request) : { status: 204, headers: {} })
+    return
+  }
+  // A client that probes for metadata reads 401 as "there is some": what is not here must be 404.
+  if (isDiscoveryPath(path) && !site.partial) {
+    send(request, response, notFound())
+    return
+  }
+  const verdict = site.guard.check(request)
+  if (verdict instanceof Promise)
+    void verdict.then((settled) => {
+      settle(site, settled, request, response, next)
+    })
+  else settle(site, verdict, request, response, next)
+}
+
+function settle(
+  site: Site,
+  verdict: Verdict,
+  request: NodeRequest,
+  response: ServerResponse,
+  next: Next,
+): void {
+  if ('response' in verdict) {
+    if (site.cors) allowReading(response)
+    hintAtProxy(site, request)
+    send(request, response, verdict.response)
+    return
+  }
+  const { token } = verdict
+  if (site.sessions !== undefined && !mayUseSession(site.sessions, request, response, token)) {
+    settle(site, site.guard.verdicts.foreignSession(request, token), request, response, next)
+    return
+  }
+  setGuard(request, site.guard)
+  request.auth = token
+  const proceed = (): void => {
+    runAs(token, next)
+  }
+  if (site.toolScopes === undefined || !hasBody(request)) proceed()
+  else
+    checkToolScopes(site.guard, site.toolScopes, request, token, (outcome) => {
+      if (outcome instanceof Error) next(outcome)
+      else if ('response' in outcome) settle(site, outcome, request, response, next)
+      else proceed()
+    })
+}
+
+function serve(site: Site, route: Route, request: NodeRequest, response: ServerResponse, next: Next): void {
+  const answer = (answered: AuthResponse): void => {
+    secureHeaders(request, response, () => {
+      send(request, response, answered)
+    })
+  }
+  const cors = site.cors && route.cors !== false
+  if (cors) allowReading(response)
+  const proceed = (): void => {
+    new Promise<AuthResponse>((resolve) => {
+      resolve(handleRoute(route, request))
+    }).then(answer, next)
+  }
+  if (hasRepeats(request.rawHeaders)) {
+    answer(
+      site.guard.verdicts.badRequest(request, 400, 'Host and Authorization must not be repeated').response,
+    )
+  } else if (request.method === 'OPTIONS') {
+    answer(cors ? preflight(request, methodsOf(route).join(', ')) : { status: 204, headers: {} })
+  } else if (route.limited === true && site.limiter !== undefined) {
+    site.limiter(request, response, (error) => {
+      if (error === undefined) proceed()
+      else next(error)
+    })
+  } else proceed()
+}
+
+/** Below a path the well-known documents would not be where clients look for them. */
+function refuseMount(request: NodeRequest): ConfigError | undefined {
+  const mounted = mountPath(request)
+  if (mounted === '') return undefined
+  return new ConfigError(
+    'ERR_MCP_AUTH_MOUNT',
+    `mcpAuth is mounted at ${JSON.stringify(mounted)}, where clients do not look for its metadata. Mount it at the root and ` +
+      `name the path instead: app.use(mcpAuth(provider, { protect: ${JSON.stringify(mounted)} }))`,
+  )
+}
+
+/** Express says it; connect shortens `url`, keeps the original, and leaves at least a slash. */
+function mountPath({ baseUrl, originalUrl, url = '' }: NodeRequest): string {
+  if (baseUrl !== undefined) return baseUrl
+  if (originalUrl === undefined || originalUrl === url) return ''
+  const rest = url === '/' || url.startsWith('/?') ? url.slice(1) : url
+  return originalUrl.endsWith(rest) ? originalUrl.slice(0, originalUrl.length - rest.length) : ''
+}
+
+function hintAtProxy(site: Site, request: NodeRequest): void {
+  if (request.headers['x-forwarded-for'] === undefined) return
+  const { app } = request as { app?: { get?: (name: string) => unknown } }
+  if (typeof app?.get !== 'function' || app.get('trust proxy') !== false) return
+  site.reporter.hint(
+    'trust_proxy_off',
+    'requests come through a proxy (X-Forwarded-For), but Express does not trust it, so all callers share one address in logs and ' +
+      "rate limits: app.set('trust proxy', 1), or as many proxies as there are",
+  )
+}

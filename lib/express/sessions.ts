@@ -1,0 +1,46 @@
+// Session binding on node's request and response: learns from answers who opened a session, and refuses everybody else.
+import type { ServerResponse } from 'node:http'
+import onHeaders from 'on-headers'
+import { SessionBindings, type SessionBindingOptions } from '../http/sessions.js'
+import { OptionReader } from '../protocol/options.js'
+import type { AccessToken } from '../runtime/access-token.js'
+import type { NodeRequest } from './adapter.js'
+
+const HEADER = 'mcp-session-id'
+
+/** Reads a `bindSessions` option. */
+export function parseSessionBinding(owner: string, value: unknown): SessionBindings | undefined {
+  if (value === false) return undefined
+  if (value === undefined || value === true) return new SessionBindings()
+  const read = new OptionReader(owner, value, ['maxSessions'])
+  const maxSessions = read.raw('maxSessions') ?? 100_000
+  if (!Number.isSafeInteger(maxSessions) || (maxSessions as number) < 1)
+    throw read.invalid('maxSessions', 'a whole number above 0')
+  return new SessionBindings({ maxSessions: maxSessions as number } satisfies SessionBindingOptions)
+}
+
+/** Whether a caller may use the session that the request names, if it names one. */
+export function mayUseSession(
+  bindings: SessionBindings,
+  request: NodeRequest,
+  response: ServerResponse,
+  token: AccessToken | undefined,
+): boolean {
+  const named = request.headers[HEADER]
+  if (typeof named === 'string' && named !== '') {
+    const standing = bindings.standing(named, token)
+    if (standing === 'foreign') return false
+    // A session that was opened before we could see it, e.g. before a restart, becomes the caller's if the server knows it.
+    if (standing === 'unknown') {
+      onHeaders(response, () => {
+        if (response.statusCode < 400) bindings.bind(named, token)
+      })
+    }
+  } else if (request.method === 'POST') {
+    onHeaders(response, () => {
+      const opened = response.getHeader(HEADER)
+      if (typeof opened === 'string') bindings.bind(opened, token)
+    })
+  }
+  return true
+}
