@@ -1,0 +1,41 @@
+// express-mcp-auth: authentication for MCP servers on Express, connect and node:http.
+export { providerFromEnv } from './config/env.js'
+export type { AuthHandler } from './express/adapter.js'
+export { bindSessions } from './express/bind-sessions.js'
+export { getAccessToken } from './express/context.js'
+export type { RateLimitOptions } from './express/limits.js'
+export { type McpAuthOptions, mcpAuth } from './express/mcp-auth.js'
+export { type AnyOf, requireScopes } from './express/require-scopes.js'
+export { requireToolScopes } from './express/tool-scopes.js'
+export type { SessionBindingOptions } from './http/sessions.js'
+export type { AccessTokenFields, VerifiedToken } from './protocol/access-token.js'
+export type { Reason } from './protocol/claims.js'
+export {
+  ConfigError,
+  type ConfigErrorCode,
+  OAuthError,
+  type OAuthErrorCode,
+  type OAuthErrorOptions,
+} from './protocol/errors.js'
+export type { TokenForm } from './protocol/jws-guard.js'
+export type { AuthRequest, AuthResponse, Route } from './protocol/message.js'
+export type { ResourceDescription } from './protocol/metadata.js'
+export type { ScopeImplies } from './protocol/scopes.js'
+export type { ToolScopes } from './protocol/tool-scopes.js'
+export { MultiAuth, type MultiAuthOptions } from './providers/multi.js'
+export type { AuthProvider, ProviderLike, SdkTokenVerifier } from './providers/provider.js'
+export { RemoteAuthProvider, type RemoteAuthProviderOptions } from './providers/remote.js'
+export { AccessToken, type AccessTokenContext } from './runtime/access-token.js'
+export { type ConsoleEventsOptions, consoleEvents } from './runtime/console-events.js'
+export type { Deps } from './runtime/deps.js'
+export { type AuthEvent, EVENT_CHANNEL, type EventListener, type HintCode } from './runtime/events.js'
+export type { CacheBounds } from './verifiers/cached.js'
+export { DebugTokenVerifier, type DebugTokenVerifierOptions } from './verifiers/debug.js'
+export {
+  IntrospectionTokenVerifier,
+  type IntrospectionTokenVerifierOptions,
+} from './verifiers/introspection.js'
+export { JWTVerifier, type JWTVerifierOptions } from './verifiers/jwt.js'
+export { RemoteTokenVerifier, type RemoteTokenVerifierOptions } from './verifiers/remote.js'
+export { type StaticToken, StaticTokenVerifier, type StaticTokenVerifierOptions } from './verifiers/static.js'
+export type { Claim, Verification, Verifier, VerifyContext } from './verifiers/verifier.js'

@@ -1,0 +1,3 @@
+// express-mcp-auth/testing: for test suites, not for production.
+export { type TestClock, testClock } from './clock.js'
+export { RSAKeyPair, type TestTokenOptions } from './key-pair.js'
