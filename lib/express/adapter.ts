@@ -8,8 +8,8 @@ export type NodeRequest = IncomingMessage & {
   auth?: unknown
   body?: unknown
   /** Express: the path that the app is mounted at. */
-  baseUrl?: string
-  originalUrl?: string
+  baseUrl?: string | undefined
+  originalUrl?: string | undefined
 }
 
 /** Continues, or hands an error on. */

@@ -1,4 +1,5 @@
 // A clock that a test moves.
+import { createDeps } from '../runtime/deps.js'
 
 /** Time and timers for `deps`: nothing happens until the test says so. */
 export interface TestClock {
@@ -16,7 +17,7 @@ export interface TestClock {
  * const verifier = new JWTVerifier({ …, deps: clock })
  * clock.advance(3600)
  */
-export function testClock(start: number = Date.now()): TestClock {
+export function testClock(start: number = createDeps().now()): TestClock {
   let time = start
   const timers = new Set<{ readonly at: number; readonly callback: () => void }>()
   return {

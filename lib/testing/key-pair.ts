@@ -1,6 +1,7 @@
 // Keys and tokens for tests.
 import { type KeyObject, generateKeyPair, randomUUID, sign } from 'node:crypto'
 import { promisify } from 'node:util'
+import { createDeps } from '../runtime/deps.js'
 
 /** What a test token says. */
 export interface TestTokenOptions {
@@ -59,7 +60,7 @@ export class RSAKeyPair {
       scopes,
       expiresInSeconds = 3600,
     } = options
-    const now = Math.floor(Date.now() / 1000)
+    const now = Math.floor(createDeps().now() / 1000)
     const claims = {
       iss: issuer,
       sub: subject,
