@@ -1,7 +1,7 @@
 // Looks at a JSON body without taking it away: the app's body parser or the SDK's transport reads it again afterwards.
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflate } from 'node:zlib'
+import { gunzip, inflate } from 'node:zlib'
 import { ConfigError } from '../protocol/errors.js'
 import type { NodeRequest } from './adapter.js'
 
@@ -16,6 +16,7 @@ const MAX_BYTES = 4 * 1024 * 1024
 
 const EMPTY: BodyRead = { empty: true }
 const TOO_LARGE: BodyRead = { status: 413, problem: `The body is larger than ${MAX_BYTES} bytes` }
+const NOT_UTF8: BodyRead = { status: 415, problem: 'JSON is UTF-8 (RFC 8259 8.1)' }
 const NOT_JSON: BodyRead = { status: 400, problem: 'The body is not JSON in UTF-8' }
 
 const read = new WeakMap<IncomingMessage, BodyRead>()
@@ -53,14 +54,14 @@ function readParsed({ body }: NodeRequest): BodyRead {
 }
 
 async function readStream(request: NodeRequest): Promise<BodyRead> {
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(request.headers['content-type'] ?? '')?.[1]
-  // A parser behind us may honour another charset, and the same bytes would mean another call.
-  if (charset !== undefined && !/^utf-?8$/i.test(charset))
-    return { status: 415, problem: 'JSON is UTF-8 (RFC 8259 8.1)' }
+  // A parser behind us may honour another charset, and the same bytes would mean another call. Which of several, or one inside
+  // a quoted parameter, it would take is not for us to guess.
+  const charsets = [...(request.headers['content-type'] ?? '').matchAll(/charset\*?\s*=\s*([^;]*)/gi)]
+  if (!charsets.every(([, charset]) => /^"?utf-?8"?\s*$/i.test(charset as string))) return NOT_UTF8
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BYTES) return TOO_LARGE
   const bytes = await peekStream(request)
   if (bytes === undefined) return TOO_LARGE
-  if (bytes.length === 0) return EMPTY
-  return decompress(bytes, request.headers['content-encoding'])
+  return bytes.length === 0 ? EMPTY : decompress(bytes, request.headers['content-encoding'])
 }
 
 /**
@@ -76,25 +77,26 @@ function peekStream(request: IncomingMessage): Promise<Buffer | undefined> {
       finish()
     }
     const onReadable = (): void => {
-      for (
-        let chunk = request.read() as Buffer | null;
-        chunk !== null;
-        chunk = request.read() as Buffer | null
-      ) {
+      // Never read when there is nothing: reading an empty stream that is complete is what announces its end.
+      while (request.readableLength > 0) {
+        const chunk = request.read() as Buffer
         chunks.push(chunk)
         size += chunk.length
       }
-      if (size > MAX_BYTES)
+      if (size > MAX_BYTES) {
         settle(() => {
           resolve(undefined)
         })
-      if (size > MAX_BYTES || !request.complete) return
-      const bytes = Buffer.concat(chunks)
-      // In this same tick: on the next one the stream, being empty, would say that it has ended.
-      if (bytes.length > 0) request.unshift(bytes)
-      settle(() => {
-        resolve(bytes)
-      })
+        // Thrown away, so that the answer can be sent while the rest still arrives.
+        request.resume()
+      } else if (request.complete) {
+        const bytes = Buffer.concat(chunks)
+        // In this same tick: on the next one the stream, being empty, would say that it has ended.
+        if (bytes.length > 0) request.unshift(bytes)
+        settle(() => {
+          resolve(bytes)
+        })
+      }
     }
     const onError = (error: Error): void => {
       settle(() => {
@@ -110,13 +112,13 @@ function peekStream(request: IncomingMessage): Promise<Buffer | undefined> {
   })
 }
 
+// Neither of these can begin like JSON, so a body cannot be one thing unpacked and another thing as it is. Brotli can.
 const DECOMPRESSORS: ReadonlyMap<
   string,
   (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
 > = new Map([
   ['gzip', promisify(gunzip)],
   ['deflate', promisify(inflate)],
-  ['br', promisify(brotliDecompress)],
 ])
 
 async function decompress(bytes: Buffer, encoding = 'identity'): Promise<BodyRead> {

@@ -5,7 +5,7 @@ import { type ToolScopeRules, type ToolScopes, parseToolScopes } from '../protoc
 import type { AccessToken } from '../runtime/access-token.js'
 import { type AuthHandler, type NodeRequest, send } from './adapter.js'
 import { peekBody } from './body.js'
-import { getAccessToken } from './context.js'
+import { getAccessToken, guardOf } from './context.js'
 import { requireGuard } from './require-scopes.js'
 
 /**
@@ -18,7 +18,15 @@ import { requireGuard } from './require-scopes.js'
 export function requireToolScopes(scopes: ToolScopes): AuthHandler {
   const rules = parseToolScopes('requireToolScopes', scopes)
   return function requireToolScopesHandler(request, response, next) {
-    const guard = requireGuard(request)
+    const guard = guardOf(request)
+    if (guard === undefined) {
+      send(
+        request,
+        response,
+        requireGuard(request).verdicts.challenge(request, 'no guard before this handler').response,
+      )
+      return
+    }
     checkToolScopes(guard, rules, request, getAccessToken(request), (outcome) => {
       if (outcome instanceof Error) next(outcome)
       else if ('response' in outcome) send(request, response, outcome.response)
@@ -41,7 +49,9 @@ export function checkToolScopes(
       if ('problem' in body) return guard.verdicts.badRequest(request, body.status, body.problem)
       return guard.checkOperations(request, token, body.value, rules)
     })
-    .then(done, (error: unknown) => {
-      done(error instanceof Error ? error : new Error(String(error)))
+    .then(done)
+    .catch((error: unknown) => {
+      // Nobody is there to hear of a request that its client gave up.
+      if (!request.destroyed) done(error instanceof Error ? error : new Error(String(error)))
     })
 }

@@ -20,14 +20,42 @@ type Kind = (typeof KINDS)[number]
 /** The map in the form that requests are held against. */
 export type ToolScopeRules = Readonly<Record<Kind, ReadonlyMap<string, readonly string[]>>>
 
-// Where each method says what it wants. Looked up by a name from outside, hence a Map.
-const TARGETS: ReadonlyMap<string, { readonly kind: Kind; readonly member: string }> = new Map([
-  ['tools/call', { kind: 'tools', member: 'name' }],
-  ['prompts/get', { kind: 'prompts', member: 'name' }],
-  ['resources/read', { kind: 'resources', member: 'uri' }],
-  ['resources/subscribe', { kind: 'resources', member: 'uri' }],
-  ['resources/unsubscribe', { kind: 'resources', member: 'uri' }],
+/** Something that a message asks for by name. */
+interface Target {
+  readonly kind: Kind
+  readonly name: string
+}
+
+type Params = Readonly<Record<string, unknown>>
+
+// Where each method says what it wants; undefined where it does not say it. Looked up by a name from outside, hence a Map.
+const TARGETS: ReadonlyMap<string, (params: Params) => readonly Target[] | undefined> = new Map([
+  ['tools/call', ({ name }: Params) => targets('tools', [name])],
+  ['prompts/get', ({ name }: Params) => targets('prompts', [name])],
+  ['resources/read', ({ uri }: Params) => targets('resources', [uri])],
+  ['resources/subscribe', ({ uri }: Params) => targets('resources', [uri])],
+  ['resources/unsubscribe', ({ uri }: Params) => targets('resources', [uri])],
+  [
+    'subscriptions/listen',
+    ({ notifications }: Params) =>
+      targets('resources', memberOf(notifications, 'resourceSubscriptions') ?? []),
+  ],
+  ['completion/complete', ({ ref }: Params) => referenceTargets(ref)],
 ])
+
+function targets(kind: Kind, names: unknown): readonly Target[] | undefined {
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) return undefined
+  return names.map((name) => ({ kind, name }))
+}
+
+function referenceTargets(ref: unknown): readonly Target[] | undefined {
+  const uri = memberOf(ref, 'uri')
+  return uri === undefined ? targets('prompts', [memberOf(ref, 'name')]) : targets('resources', [uri])
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return (value as Params | null | undefined)?.[name]
+}
 
 /** Checks a {@link ToolScopes} from configuration. */
 export function parseToolScopes(owner: string, scopes: unknown): ToolScopeRules {
@@ -46,14 +74,20 @@ function parseKind(owner: string, kind: Kind, scopes: unknown): ReadonlyMap<stri
   }
   const names = Object.keys(scopes)
   const read = new OptionReader(`${owner}.${kind}`, scopes, names)
-  return new Map(names.map((name) => [name, read.scopes(name) ?? []]))
+  return new Map(
+    names.flatMap((name) => {
+      const needed = read.scopes(name)
+      // A constant that was misspelt must not mean "none".
+      if (needed === undefined) throw read.invalid(name, 'a list of scopes, [] for none')
+      return spellings(kind, name).map((spelling): [string, readonly string[]] => [spelling, needed])
+    }),
+  )
 }
 
 /** One message of a request body. */
 interface Operation {
   readonly method: string
-  /** Tool or prompt name, or resource URI. */
-  readonly target: string | undefined
+  readonly targets: readonly Target[]
 }
 
 /** What a body asks for, or why that cannot be told. */
@@ -69,34 +103,41 @@ export function readOperations(body: unknown): OperationsRead {
     const { method, params } = message as { method?: unknown; params?: unknown }
     if (method === undefined) continue
     if (typeof method !== 'string') return { refused: 'The JSON-RPC method is not a string' }
-    const member = TARGETS.get(method)?.member
-    const target =
-      member === undefined ? undefined : (params as Record<string, unknown> | null | undefined)?.[member]
-    if (member !== undefined && typeof target !== 'string')
-      return { refused: `${method} needs a "${member}" that is a string` }
-    operations.push({ method, target: target as string | undefined })
+    const wanted = TARGETS.get(method)?.((params ?? {}) as Params)
+    if (wanted === undefined && TARGETS.has(method))
+      return { refused: `${method} does not say what it is for` }
+    operations.push({ method, targets: wanted ?? [] })
   }
   return { operations }
 }
 
 /** The scopes that all operations together need. */
 export function scopesOfOperations(operations: readonly Operation[], rules: ToolScopeRules): string[] {
-  const needed = operations.flatMap(({ method, target }) => {
-    const kind = TARGETS.get(method)?.kind
-    const ofTarget =
-      kind === undefined ? [] : spellings(kind, target as string).flatMap((name) => lookUp(rules[kind], name))
-    return [...lookUp(rules.methods, method), ...ofTarget]
-  })
+  const needed = operations.flatMap(({ method, targets: wanted }) => [
+    ...lookUp(rules.methods, method),
+    ...wanted.flatMap(({ kind, name }) =>
+      spellings(kind, name).flatMap((spelling) => lookUp(rules[kind], spelling)),
+    ),
+  ])
   return [...new Set(needed)]
 }
 
-/** A server may parse a resource URI before it looks it up, so `FILE:///x` must not slip past a rule for `file:///x`. */
-function spellings(kind: Kind, target: string): string[] {
-  if (kind !== 'resources') return [target]
+/**
+ * The forms in which a server may take a resource URI: as it came, parsed, without query and fragment, decoded. A rule for
+ * `file:///x` holds for `FILE:///x`, `file:///%78` and `file:///x?y` too.
+ */
+function spellings(kind: Kind, name: string): string[] {
+  if (kind !== 'resources') return [name]
+  const parsed = URL.canParse(name) ? [name, new URL(name).href] : [name]
+  const bare = parsed.map((uri) => uri.replace(/[?#].*$/s, ''))
+  return [...new Set([...parsed, ...bare].flatMap((uri) => [uri, decode(uri)]))]
+}
+
+function decode(uri: string): string {
   try {
-    return [...new Set([target, new URL(target).href])]
+    return decodeURIComponent(uri)
   } catch {
-    return [target]
+    return uri
   }
 }
 
@@ -120,10 +161,8 @@ export function refuseRoutingHeaders(
   if (method !== undefined && !operations.every((operation) => operation.method === method)) {
     return 'The Mcp-Method header does not agree with the body'
   }
-  if (
-    name !== undefined &&
-    !operations.every(({ target }) => target === undefined || target === decodeHeader(name))
-  ) {
+  const names = operations.flatMap(({ targets: wanted }) => wanted.map((target) => target.name))
+  if (name !== undefined && !names.every((wanted) => wanted === decodeHeader(name))) {
     return 'The Mcp-Name header does not agree with the body'
   }
   return undefined
