@@ -12,27 +12,46 @@ export function pathOfRequest(request: IncomingMessage): string | undefined {
   }
 }
 
-/** Whether a path is guarded. */
-export type PathTest = (path: string) => boolean
+/** Whether a request is for a guarded path, by that path and by the target as it came. */
+export type PathTest = (path: string, target: string) => boolean
 
 /** Reads the `protect` option: everything, or these paths and what lies under them. */
 export function parseProtect(protect: unknown): PathTest {
   if (protect === undefined) return () => true
   const paths: unknown[] = Array.isArray(protect) ? protect : [protect]
   if (paths.length === 0 || !paths.every((path) => typeof path === 'string' && path.startsWith('/'))) {
-    throw new ConfigError(
-      'ERR_MCP_AUTH_INVALID_OPTION',
-      'mcpAuth: "protect" must be a path such as "/mcp", or a list of them',
-    )
+    throw invalid('must be a path such as "/mcp", or a list of them')
   }
+  const pattern = (paths as string[]).find((path) => /[*:{}()?#+[\]!]/.test(path))
+  if (pattern !== undefined)
+    throw invalid(`takes plain paths, and all below them, not the pattern ${JSON.stringify(pattern)}`)
   const guarded = (paths as string[]).map((path) => normalise(path).replace(/\/$/, ''))
-  return (path) => {
-    // Routers differ in whether they decode, and proxies in how they resolve; every reading of the path counts.
-    const readings = [path.toLowerCase(), normalise(path)]
-    return readings.some((reading) =>
-      guarded.some((start) => reading === start || reading.startsWith(`${start}/`)),
-    )
+  return (path, target) => {
+    // Routers differ in whether they decode, proxies in how they resolve, and who parses the target as a URL sees a host in
+    // "//host/path". Every reading counts.
+    const readings = [path.toLowerCase(), normalise(path), normalise(pathAsUrl(target))]
+    return readings.some((reading) => guarded.some((start) => isAtOrBelow(reading, start)))
   }
+}
+
+/** connect takes a dot for the end of a segment, as it takes a slash. */
+function isAtOrBelow(reading: string, start: string): boolean {
+  return (
+    reading.startsWith(start) &&
+    (reading.length === start.length || '/.'.includes(reading.charAt(start.length)))
+  )
+}
+
+function pathAsUrl(target: string): string {
+  try {
+    return new URL(target, 'http://host').pathname
+  } catch {
+    return target
+  }
+}
+
+function invalid(problem: string): ConfigError {
+  return new ConfigError('ERR_MCP_AUTH_INVALID_OPTION', `mcpAuth: "protect" ${problem}`)
 }
 
 /** Decoded, in small letters, without doubled slashes and dot segments. */
