@@ -30,9 +30,13 @@ export function bareChallenge(context: ChallengeContext): AuthResponse {
 
 /** The answer for an OAuth error. An outage carries no challenge, since a new token would not help. */
 export function errorResponse(error: OAuthError, context: ChallengeContext): AuthResponse {
-  const { code, description, status, retryAfterSeconds = DEFAULT_RETRY_SECONDS } = error
+  const { code, description, status, retryAfterSeconds = 0 } = error
   const body = { error: code, error_description: plainText(description) }
-  if (status >= 500) return json(status, body, { ...NOT_STORED, 'Retry-After': String(retryAfterSeconds) })
+  const retryAfter =
+    Number.isSafeInteger(retryAfterSeconds) && retryAfterSeconds > 0
+      ? retryAfterSeconds
+      : DEFAULT_RETRY_SECONDS
+  if (status >= 500) return json(status, body, { ...NOT_STORED, 'Retry-After': String(retryAfter) })
   const challenge = buildChallenge({ ...context, error: code, description })
   return json(status, body, { ...NOT_STORED, 'WWW-Authenticate': challenge })
 }
@@ -41,7 +45,9 @@ const DEFAULT_RETRY_SECONDS = 5
 
 /** A request that is refused for another reason than its credentials, so that a challenge would mislead. */
 export function plainRefusal(status: number, description: string): AuthResponse {
-  return json(status, { error: 'invalid_request', error_description: plainText(description) }, NOT_STORED)
+  // What is too large is not read to its end, and the connection is of no more use.
+  const headers = status === 413 ? { ...NOT_STORED, Connection: 'close' } : NOT_STORED
+  return json(status, { error: 'invalid_request', error_description: plainText(description) }, headers)
 }
 
 /** What an MCP server says of a session that it does not have. */

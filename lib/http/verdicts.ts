@@ -86,18 +86,16 @@ export class Verdicts {
 
   /** A thrown value speaks of the token where its shape says so; anything else means that nothing could be decided. */
   thrown(request: AuthRequest, thrown: unknown, token: string | undefined, noted?: Reason): Refused {
-    const error = recognizeError(thrown)
+    const error = recognize(thrown)
     if (error?.code === 'insufficient_scope') return this.tooFewScopes(request, undefined, error.scopes)
-    // What somebody else's error says may quote the token.
-    const redact = (text: string): string => (token === undefined ? text : text.replaceAll(token, '[token]'))
     if (error === undefined || error.status >= 500) {
-      const got = redact(error?.detail ?? describeThrown(thrown))
+      const got = redact(error?.detail ?? describeThrown(thrown), token)
       const retry = { retryAfterSeconds: error?.retryAfterSeconds }
       const outage = new OAuthError('temporarily_unavailable', UNAVAILABLE, retry)
       return this.#answer(request, outage, noted ?? { stage: 'unavailable', got })
     }
-    const reason = noted ?? { stage: 'verifier', got: redact(error.detail ?? error.description) }
-    return this.#answer(request, new OAuthError(error.code, redact(error.description)), reason)
+    const reason = noted ?? { stage: 'verifier', got: redact(error.detail ?? error.description, token) }
+    return this.#answer(request, new OAuthError(error.code, redact(error.description, token)), reason)
   }
 
   /** A request that cannot be judged, whatever its credentials are. */
@@ -170,8 +168,27 @@ function describeToken(token: AccessToken | undefined): {
   return { clientId, ...(subject !== undefined && { subject }), ...(issuer !== undefined && { issuer }) }
 }
 
+/** A value from somebody else's code may throw even while it is looked at. */
+function recognize(thrown: unknown): OAuthError | undefined {
+  try {
+    return recognizeError(thrown)
+  } catch {
+    return undefined
+  }
+}
+
 function describeThrown(thrown: unknown): string {
-  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `a thrown ${typeof thrown}`
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `a thrown ${typeof thrown}`
+  } catch {
+    return 'something thrown that cannot be described'
+  }
+}
+
+/** What somebody else's words say may quote the token, plainly or as a part of a URL. */
+export function redact(text: string, token: string | undefined): string {
+  if (token === undefined || token === '') return text
+  return text.replaceAll(token, '[token]').replaceAll(encodeURIComponent(token), '[token]')
 }
 
 function describe(request: AuthRequest): { method: string; path: string } {

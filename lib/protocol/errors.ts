@@ -12,6 +12,20 @@ const STATUS: Readonly<Record<OAuthErrorCode, number>> = {
   temporarily_unavailable: 503,
 }
 
+/** The words for every token that is not good here: which check failed is for events, not for the wire. */
+export const INVALID_TOKEN = 'The access token is malformed, expired, revoked or not meant for this resource'
+
+/** The words for "we could not decide". */
+export const UNAVAILABLE = 'The access token could not be checked right now, try again shortly'
+
+const WORDS: Readonly<Record<OAuthErrorCode, string>> = {
+  invalid_request: 'The request is malformed',
+  invalid_token: INVALID_TOKEN,
+  insufficient_scope: 'The access token lacks a scope',
+  server_error: UNAVAILABLE,
+  temporarily_unavailable: UNAVAILABLE,
+}
+
 /** What an {@link OAuthError} may carry beside its code and description. */
 export interface OAuthErrorOptions {
   /** For the operator's eyes: goes to events, never on the wire. */
@@ -38,7 +52,10 @@ export class OAuthError extends Error {
   readonly scopes: readonly string[]
   readonly retryAfterSeconds: number | undefined
 
-  constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
+  /** @throws TypeError for a code that no guard answers with */
+  constructor(code: OAuthErrorCode, description: string = WORDS[code], options: OAuthErrorOptions = {}) {
+    if (!Object.hasOwn(STATUS, code))
+      throw new TypeError(`OAuthError has no code ${JSON.stringify(code)}: ${Object.keys(STATUS).join(', ')}`)
     super(description, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.description = description
@@ -106,16 +123,22 @@ export function recognizeError(thrown: unknown): OAuthError | undefined {
   const code = typeof shape.errorCode === 'string' ? shape.errorCode : shape.code
   const message = typeof shape.message === 'string' ? shape.message : ''
   if (code === 'invalid_token' || code === 'insufficient_scope' || code === 'invalid_request') {
-    return new OAuthError(code, message || code, { scopes: scopesOf(thrown), cause: thrown })
+    return new OAuthError(code, message || undefined, { scopes: scopesOf(thrown), cause: thrown })
   }
   if (typeof code === 'string' && OUTAGE_CODES.has(code)) {
     return new OAuthError('temporarily_unavailable', UNAVAILABLE, { detail: message, cause: thrown })
   }
   const aboutToken =
     (typeof code === 'string' && JOSE_TOKEN_CODES.has(code)) ||
-    (typeof shape.name === 'string' && JSONWEBTOKEN_NAMES.has(shape.name))
-  if (aboutToken) return new OAuthError('invalid_token', INVALID_TOKEN, { detail: message, cause: thrown })
-  return undefined
+    (typeof shape.name === 'string' && JSONWEBTOKEN_NAMES.has(shape.name) && !isAboutKeys(message))
+  return aboutToken
+    ? new OAuthError('invalid_token', INVALID_TOKEN, { detail: message, cause: thrown })
+    : undefined
+}
+
+/** jsonwebtoken reports keys that cannot be fetched by the same error as a bad token; an unknown key ID is the token's fault. */
+function isAboutKeys(message: string): boolean {
+  return /secret or public key|secretOrPublicKey/i.test(message) && !/signing key that matches/i.test(message)
 }
 
 function scopesOf(thrown: object): readonly string[] {
@@ -123,9 +146,3 @@ function scopesOf(thrown: object): readonly string[] {
   const list = Array.isArray(scopes) ? scopes : requiredScopes
   return Array.isArray(list) ? list.filter((scope) => typeof scope === 'string') : []
 }
-
-/** The words for every token that is not good here: which check failed is for events, not for the wire. */
-export const INVALID_TOKEN = 'The access token is malformed, expired, revoked or not meant for this resource'
-
-/** The words for "we could not decide". */
-export const UNAVAILABLE = 'The access token could not be checked right now, try again shortly'
