@@ -26,21 +26,17 @@ export function mayUseSession(
   response: ServerResponse,
   token: AccessToken | undefined,
 ): boolean {
-  const named = request.headers[HEADER]
-  if (typeof named === 'string' && named !== '') {
-    const standing = bindings.standing(named, token)
-    if (standing === 'foreign') return false
-    // A session that was opened before we could see it, e.g. before a restart, becomes the caller's if the server knows it.
-    if (standing === 'unknown') {
-      onHeaders(response, () => {
-        if (response.statusCode < 400) bindings.bind(named, token)
-      })
+  const header = request.headers[HEADER]
+  const named = typeof header === 'string' && header !== '' ? header : undefined
+  const standing = named === undefined ? 'own' : bindings.standing(named, token)
+  if (standing === 'foreign') return false
+  onHeaders(response, () => {
+    for (const opened of [response.getHeader(HEADER)].flat()) {
+      if (opened !== undefined && String(opened) !== named) bindings.open(String(opened), token)
     }
-  } else if (request.method === 'POST') {
-    onHeaders(response, () => {
-      const opened = response.getHeader(HEADER)
-      if (typeof opened === 'string') bindings.bind(opened, token)
-    })
-  }
+    // A session that was opened before we could see it, e.g. before a restart, becomes the caller's if the server knows it.
+    if (named !== undefined && standing === 'unknown' && response.statusCode < 400)
+      bindings.open(named, token)
+  })
   return true
 }

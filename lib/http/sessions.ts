@@ -1,5 +1,6 @@
 // Who opened which MCP session: a session ID is a handle, not a credential, and must not work for anybody else.
 import { LRUCache } from 'lru-cache'
+import { UNKNOWN_CLIENT } from '../protocol/claims.js'
 import type { AccessToken } from '../runtime/access-token.js'
 import { digest } from '../runtime/digest.js'
 
@@ -26,14 +27,17 @@ export class SessionBindings {
     return owner === principalOf(token) ? 'own' : 'foreign'
   }
 
-  bind(sessionId: string, token: AccessToken | undefined): void {
-    this.#owners.set(digest(sessionId), principalOf(token))
+  /** Notes who opened a session. The first word counts. */
+  open(sessionId: string, token: AccessToken | undefined): void {
+    const key = digest(sessionId)
+    if (!this.#owners.has(key)) this.#owners.set(key, principalOf(token))
   }
 }
 
-/** JSON, so that no two principals can be spelled alike. Anonymous callers are one. */
+/** JSON, so that no two principals can be spelled alike. Anonymous callers are one; of unnamed ones each token is its own. */
 function principalOf(token: AccessToken | undefined): string {
-  return JSON.stringify(
-    token === undefined ? null : [token.clientId, token.issuer ?? null, token.subject ?? null],
-  )
+  if (token === undefined) return 'anonymous'
+  const { clientId, issuer = null, subject = null } = token
+  const nameless = subject === null && clientId === UNKNOWN_CLIENT
+  return JSON.stringify([clientId, issuer, nameless ? digest(token.token) : subject])
 }
