@@ -34,6 +34,9 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** The last second of the year 9999. Beyond it a time is in milliseconds, or an attempt to live forever. */
+export const LATEST_TIME = 253_402_300_799
+
 const complete = new WeakSet()
 
 /**
@@ -47,42 +50,54 @@ export function parseAccessToken(fields: unknown, presented: string): VerifiedTo
   if (typeof fields === 'object' && fields !== null && complete.has(fields)) return fields as VerifiedToken
   if (typeof fields !== 'object' || fields === null) throw malformed('must be an object or null')
   const given = fields as { readonly [Name in keyof AccessTokenFields]?: unknown }
-  const { token = presented, tokenType = 'Bearer', clientId, scopes = [], expiresAt, subject, issuer } = given
+  const { token = presented, tokenType = 'Bearer', clientId, scopes = [], subject, issuer } = given
+  const expiresAt = given.expiresAt ?? undefined
   if (typeof token !== 'string') throw malformed('"token" must be a string')
   if (typeof tokenType !== 'string') throw malformed('"tokenType" must be a string')
   if (typeof clientId !== 'string') throw malformed('"clientId" must be a string')
   if (!isStringList(scopes)) throw malformed('"scopes" must be an array of strings')
-  if (!isOptional(expiresAt, 'number') || Number.isNaN(expiresAt)) {
-    throw malformed('"expiresAt" must be seconds since the epoch')
+  if (expiresAt !== undefined && !(typeof expiresAt === 'number' && expiresAt <= LATEST_TIME)) {
+    throw malformed('"expiresAt" must be seconds since the epoch, not milliseconds')
   }
-  if (!isOptional(subject, 'string')) throw malformed('"subject" must be a string')
-  if (!isOptional(issuer, 'string')) throw malformed('"issuer" must be a string')
+  if (subject !== undefined && typeof subject !== 'string') throw malformed('"subject" must be a string')
+  if (issuer !== undefined && typeof issuer !== 'string') throw malformed('"issuer" must be a string')
   const claims = { ...record(given.extra, 'extra'), ...record(given.claims, 'claims') }
   return seal({
     token,
     tokenType,
     clientId,
     scopes: [...scopes],
-    expiresAt: expiresAt as number | undefined,
-    subject: subject as string | undefined,
-    issuer: issuer as string | undefined,
-    claims: structuredClone(claims),
+    expiresAt,
+    subject,
+    issuer,
+    claims,
   })
 }
 
-/** Freezes facts that were just built from parsed JSON and belong to nobody else. */
+/** Copies facts and freezes the copy, so that what one request does to them is not seen by another. */
 export function seal(token: VerifiedToken): VerifiedToken {
-  deepFreeze(token)
-  complete.add(token)
-  return token
+  const sealed = frozenCopy(token, new Map()) as VerifiedToken
+  complete.add(sealed)
+  return sealed
 }
 
-function deepFreeze(value: object): void {
-  for (const member of Object.values(value)) {
-    if (typeof member === 'object' && member !== null && !Object.isFrozen(member))
-      deepFreeze(member as object)
+/** Plain objects and lists are copied; what a verifier put there of its own kind, e.g. a user with methods, stays itself. */
+function frozenCopy(value: unknown, copies: Map<object, object>): unknown {
+  if (typeof value !== 'object' || value === null || !isPlain(value)) return value
+  const known = copies.get(value)
+  if (known !== undefined) return known
+  const copy: object = Array.isArray(value) ? [] : {}
+  copies.set(value, copy)
+  for (const [name, member] of Object.entries(value)) {
+    // Defined, not assigned: a member may be called __proto__.
+    Object.defineProperty(copy, name, { value: frozenCopy(member, copies), enumerable: true })
   }
-  Object.freeze(value)
+  return Object.freeze(copy)
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || Array.isArray(value)
 }
 
 function record(value: unknown, name: string): object {
@@ -94,10 +109,6 @@ function record(value: unknown, name: string): object {
 
 function isStringList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
-}
-
-function isOptional(value: unknown, type: 'string' | 'number'): boolean {
-  return value === undefined || typeof value === type
 }
 
 function malformed(what: string): TypeError {

@@ -1,5 +1,5 @@
 // RFC 9068 2.2, RFC 7662 2.2 and RFC 7519 4.1: what claims say about an access token, whoever asserted them.
-import { type VerifiedToken, seal } from './access-token.js'
+import { LATEST_TIME, type VerifiedToken, seal } from './access-token.js'
 import { audienceMatches } from './resource.js'
 import { parseScopes } from './scopes.js'
 
@@ -21,8 +21,8 @@ export interface ClaimRules {
   readonly toleranceSeconds: number
 }
 
-/** The last second of the year 9999. Beyond it an `exp` is in milliseconds, or an attempt to live forever. */
-const LATEST = 253_402_300_799
+/** The client of a token that names none. */
+export const UNKNOWN_CLIENT = 'unknown'
 
 /** Checks the registered claims; `nowSeconds` is the time of the check. Returns the reason of a refusal. */
 export function refuseClaims(
@@ -47,7 +47,7 @@ export function refuseClaims(
     ['iat', iat],
   ] as const) {
     if (time === undefined) continue
-    if (typeof time !== 'number' || !(time >= 0) || time > LATEST) {
+    if (typeof time !== 'number' || !(time >= 0) || time > LATEST_TIME) {
       return { stage: 'claims', expected: `${name} in seconds since the epoch`, got: shown(time) }
     }
     if (time > nowSeconds + rules.toleranceSeconds) {
@@ -74,7 +74,7 @@ export function readAccessToken(claims: Readonly<Record<string, unknown>>, token
   return seal({
     token,
     tokenType: 'Bearer',
-    clientId: firstText(claims, CLIENT_CLAIMS) ?? 'unknown',
+    clientId: firstText(claims, CLIENT_CLAIMS) ?? UNKNOWN_CLIENT,
     scopes: readScopes(claims),
     expiresAt: typeof exp === 'number' ? exp : undefined,
     subject: typeof sub === 'string' ? sub : undefined,
@@ -108,7 +108,7 @@ function isScopeClaim(claim: unknown): boolean {
 }
 
 function isTime(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= LATEST
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= LATEST_TIME
 }
 
 /** A claim for an event: short, and one line whatever it holds. */

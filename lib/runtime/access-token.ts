@@ -16,7 +16,7 @@ export interface AccessTokenContext {
 /**
  * A verified access token, as `req.auth` and `getAccessToken()` give it. It satisfies `AuthInfo` of both MCP SDKs, so tools
  * see it as `extra.authInfo` (v1) and `ctx.http.authInfo` (v2). Everything is an own enumerable property and survives a
- * spread; lists and claims are frozen, since they are shared between requests that carry the same token.
+ * spread; claims are frozen, since they are shared between requests that carry the same token.
  *
  * @example
  * const token = getAccessToken(req)
