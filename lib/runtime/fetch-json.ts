@@ -94,3 +94,8 @@ function describe(error: unknown): string {
   const { cause } = error
   return cause instanceof Error ? `${error.message}: ${cause.message || cause.name}` : error.message
 }
+
+/** A URL for an event: an endpoint may be configured with a key in its query. */
+export function withoutQuery(url: string): string {
+  return url.split('?', 1)[0] as string
+}

@@ -31,7 +31,8 @@ export class VerifiedTokenCache {
       max: maxEntries,
       maxSize: maxBytes,
       // The token, its claims as objects, and the entry itself.
-      sizeCalculation: ({ verified }) => 512 + 4 * verified.token.length,
+      sizeCalculation: ({ verified }) =>
+        512 + 2 * verified.token.length + 2 * JSON.stringify(verified.claims).length,
     })
     this.#now = now
   }

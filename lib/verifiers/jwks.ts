@@ -1,7 +1,7 @@
 // Where public keys come from: a document at a URL (RFC 7517 5), kept fresh, or keys that were configured.
 import { OAuthError, UNAVAILABLE } from '../protocol/errors.js'
 import type { Deps } from '../runtime/deps.js'
-import { fetchJson } from '../runtime/fetch-json.js'
+import { fetchJson, withoutQuery } from '../runtime/fetch-json.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { type KeySet, type VerificationKey, parseKeySet, selectKeys } from './key-set.js'
 import type { VerifyContext } from './verifier.js'
@@ -125,7 +125,12 @@ export class RemoteKeys implements KeySource {
       if (set.keys.length === 0)
         throw new Error(`no usable key (${set.skipped.join('; ') || 'the set is empty'})`)
       this.#adopt(set, answer.headers)
-      context.report({ type: 'keys.fetched', url, keys: set.keys.length, skipped: set.skipped })
+      context.report({
+        type: 'keys.fetched',
+        url: withoutQuery(url),
+        keys: set.keys.length,
+        skipped: set.skipped,
+      })
     } catch (error) {
       this.#failures++
       // With nothing to serve, waiting out the whole cooldown would keep everybody locked out: 1, 2, 4 … 30 seconds.
@@ -133,7 +138,12 @@ export class RemoteKeys implements KeySource {
       const pause =
         serving === 'nothing' ? Math.min(2 ** (this.#failures - 1), COOLDOWN_SECONDS) : COOLDOWN_SECONDS
       this.#nextAttempt = this.#deps.now() + pause * 1000
-      context.report({ type: 'keys.failed', url, message: (error as Error).message, serving })
+      context.report({
+        type: 'keys.failed',
+        url: withoutQuery(url),
+        message: (error as Error).message,
+        serving,
+      })
     }
   }
 

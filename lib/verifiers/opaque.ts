@@ -4,7 +4,7 @@ import type { VerifiedToken } from '../protocol/access-token.js'
 import { OAuthError, UNAVAILABLE } from '../protocol/errors.js'
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
-import { type JsonAnswer, type JsonRequest, fetchJson } from '../runtime/fetch-json.js'
+import { type JsonAnswer, type JsonRequest, fetchJson, withoutQuery } from '../runtime/fetch-json.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { type CacheBounds, VerifiedTokenCache } from './cached.js'
 import type { VerifyContext } from './verifier.js'
@@ -65,21 +65,28 @@ export class OpaqueTokens {
 
   async #ask(token: string, key: string, context: VerifyContext): Promise<VerifiedToken | null> {
     this.#admit()
-    let verified: VerifiedToken | null
+    let up = false
     try {
-      verified = this.#service.read(await fetchJson(this.#service.request(token), this.#deps), token, context)
+      const answer = await fetchJson(this.#service.request(token), this.#deps)
+      // A caller can make a service refuse a question; that is no sign of its being down.
+      up = isRefusedQuestion(answer.status)
+      const verified = this.#service.read(answer, token, context)
+      this.#failures = 0
+      this.#remember(verified, key)
+      return verified
     } catch (error) {
-      this.#failures++
-      this.#nextProbe = this.#deps.now() + PROBE_MILLISECONDS
+      if (!up) this.#failures++
+      if (!up) this.#nextProbe = this.#deps.now() + PROBE_MILLISECONDS
       const message = (error as Error).message
-      context.report({ type: 'service.failed', url: this.#service.url, message })
+      context.report({ type: 'service.failed', url: withoutQuery(this.#service.url), message })
       throw unavailable(message, error)
     }
-    this.#failures = 0
+  }
+
+  #remember(verified: VerifiedToken | null, key: string): void {
     const now = this.#deps.now()
     if (verified === null) this.#refused.set(key, now + REFUSAL_SECONDS * 1000)
     else this.#accepted?.set(verified, now + this.#service.cacheTtlSeconds * 1000)
-    return verified
   }
 
   /** Keeps requests back that would most likely fail. */
@@ -89,6 +96,11 @@ export class OpaqueTokens {
     if (this.#deps.now() < this.#nextProbe) throw unavailable('the service failed several times in a row')
     this.#nextProbe = this.#deps.now() + PROBE_MILLISECONDS
   }
+}
+
+/** 4xx about what was asked, not about who asks or how often. */
+function isRefusedQuestion(status: number): boolean {
+  return status >= 400 && status < 500 && ![401, 403, 407, 408, 429].includes(status)
 }
 
 function unavailable(detail: string, cause?: unknown): OAuthError {

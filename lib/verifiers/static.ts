@@ -18,7 +18,7 @@ export interface StaticToken {
 
 /** Options of {@link StaticTokenVerifier}. */
 export interface StaticTokenVerifierOptions {
-  /** What each token stands for, or a list of tokens that stand for the client `static`. */
+  /** What each token stands for, or a list of tokens that stand for the clients `static-1`, `static-2` … */
   readonly tokens: Readonly<Record<string, StaticToken>> | readonly string[]
   /** Scopes that every request needs. Default: none. */
   readonly requiredScopes?: readonly string[]
@@ -83,7 +83,7 @@ function entriesOf(read: OptionReader): [string, VerifiedToken][] {
   const example = '{ "a-token": { clientId: "dev", scopes: [] } } or a list of tokens'
   if (typeof tokens !== 'object' || tokens === null) throw read.invalid('tokens', example)
   const entries: [unknown, unknown][] = Array.isArray(tokens)
-    ? tokens.map((token) => [token, { clientId: 'static' }])
+    ? tokens.map((token, index) => [token, { clientId: `static-${index + 1}` }])
     : Object.entries(tokens)
   if (entries.length === 0) throw read.invalid('tokens', `at least one token: ${example}`)
   return entries.map(([token, fields], index) => {
