@@ -34,9 +34,10 @@ export class MultiAuth implements AuthProvider {
   readonly resourceDescription: ResourceDescription | undefined
   readonly challengeScopes: readonly string[] | undefined
   readonly routes: readonly Route[] | undefined
+  readonly dangerouslyAllowInsecureHttp: boolean | undefined
   readonly notices: readonly AuthEvent[]
   /** Present where one of the sources takes other credentials. */
-  readonly authenticate?: (request: AuthRequest) => Promise<Verification>
+  readonly authenticate?: (request: AuthRequest, context?: VerifyContext) => Promise<Verification>
   readonly #sources: readonly AuthProvider[]
   /** Whether each source's tokens need that source's scopes. */
   readonly #scopesBySource: boolean
@@ -57,9 +58,11 @@ export class MultiAuth implements AuthProvider {
     this.resourceDescription = server?.resourceDescription
     this.challengeScopes = scopes ?? server?.challengeScopes ?? server?.requiredScopes
     this.routes = server?.routes
+    this.dangerouslyAllowInsecureHttp = server?.dangerouslyAllowInsecureHttp
     this.notices = this.#sources.flatMap((source) => source.notices ?? [])
     const others = this.#sources.filter((source) => source.authenticate !== undefined)
-    if (others.length > 0) this.authenticate = (request) => this.#authenticate(others, request)
+    if (others.length > 0)
+      this.authenticate = (request, context) => this.#authenticate(others, request, context)
   }
 
   async verifyToken(token: string, context?: VerifyContext): Promise<Verification> {
@@ -108,10 +111,14 @@ export class MultiAuth implements AuthProvider {
     )
   }
 
-  async #authenticate(sources: readonly AuthProvider[], request: AuthRequest): Promise<Verification> {
+  async #authenticate(
+    sources: readonly AuthProvider[],
+    request: AuthRequest,
+    context?: VerifyContext,
+  ): Promise<Verification> {
     for (const source of sources) {
-      const verified = await source.authenticate?.(request)
-      if (verified !== null && verified !== undefined) return this.#holdToScopes(source, verified)
+      const verified = await source.authenticate?.(request, context)
+      if (verified !== null && verified !== undefined) return this.#holdToScopes(source, verified, context)
     }
     return null
   }

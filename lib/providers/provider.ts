@@ -2,9 +2,10 @@
 import { ConfigError } from '../protocol/errors.js'
 import type { AuthRequest, Route } from '../protocol/message.js'
 import type { ResourceDescription } from '../protocol/metadata.js'
+import { isScope } from '../protocol/scopes.js'
 import { checkUrl } from '../protocol/urls.js'
 import type { AuthEvent } from '../runtime/events.js'
-import type { Verification, Verifier } from '../verifiers/verifier.js'
+import type { Verification, Verifier, VerifyContext } from '../verifiers/verifier.js'
 
 /**
  * What `mcpAuth` guards with. It mounts what the present fields imply; write one as an object literal, or build one with
@@ -19,13 +20,15 @@ export interface AuthProvider extends Verifier {
    * Credentials other than Bearer, e.g. an API key in a header of its own; asked where no Bearer token is present. Null: there
    * are none here. Throw `OAuthError('invalid_token', …)` for some that are wrong.
    */
-  authenticate?(request: AuthRequest): Verification | Promise<Verification>
+  authenticate?(request: AuthRequest, context?: VerifyContext): Verification | Promise<Verification>
   /** Issuer URLs of the authorization servers, verbatim (RFC 9728 2). With these, protected resource metadata is served. */
   readonly authorizationServers?: readonly string[] | undefined
   /** What else the metadata says. */
   readonly resourceDescription?: ResourceDescription | undefined
   /** Scopes as a client has to ask for them, where that differs from how tokens hold them. Default: `requiredScopes`. */
   readonly challengeScopes?: readonly string[] | undefined
+  /** Lets these URLs be http on a network that you trust. */
+  readonly dangerouslyAllowInsecureHttp?: boolean | undefined
   /** Anything else it serves. */
   readonly routes?: readonly Route[] | undefined
   /** Told when a guard is built. */
@@ -73,7 +76,6 @@ export function toVerifier(value: object): Verifier | undefined {
 /** A provider from what an object states and a way to verify. Methods stay with their object, which may have private fields. */
 function complete(stated: Partial<AuthProvider>, verifyToken: Verifier['verifyToken']): AuthProvider {
   const {
-    requiredScopes,
     baseUrl,
     resourceUrl,
     authorizationServers,
@@ -82,34 +84,45 @@ function complete(stated: Partial<AuthProvider>, verifyToken: Verifier['verifyTo
     routes,
     notices,
   } = stated
+  const { requiredScopes = [], dangerouslyAllowInsecureHttp } = stated
   return {
     verifyToken,
-    ...(requiredScopes !== undefined && { requiredScopes }),
+    requiredScopes,
     ...(stated.authenticate !== undefined && {
-      authenticate: (request: AuthRequest) => stated.authenticate?.(request),
+      authenticate: (request: AuthRequest, context?: VerifyContext) =>
+        stated.authenticate?.(request, context),
     }),
     baseUrl,
     resourceUrl,
     authorizationServers,
     resourceDescription,
     challengeScopes,
+    dangerouslyAllowInsecureHttp,
     routes,
     notices,
   }
 }
 
 function checkProvider(provider: AuthProvider): AuthProvider {
-  const { requiredScopes, authorizationServers } = provider as Partial<Record<keyof AuthProvider, unknown>>
-  if (requiredScopes !== undefined && !isTextList(requiredScopes))
-    throw invalid('"requiredScopes" of the provider must be a list of strings')
+  const { requiredScopes = [], challengeScopes = [], baseUrl, resourceUrl } = provider
+  const { authorizationServers, dangerouslyAllowInsecureHttp: allowInsecureHttp = false } = provider
+  for (const [name, scopes] of Object.entries({ requiredScopes, challengeScopes })) {
+    const wellFormed = isTextList(scopes) && scopes.every(isScope)
+    if (!wellFormed) throw invalid(`"${name}" of the provider must be a list of scopes such as ["mcp:use"]`)
+  }
+  for (const [name, url] of Object.entries({ baseUrl, resourceUrl })) {
+    if (url !== undefined)
+      checkUrl(url, { name: `"${name}" of the provider`, identifier: true, allowInsecureHttp })
+  }
   if (authorizationServers === undefined) return provider
   if (!isTextList(authorizationServers) || authorizationServers.length === 0) {
     throw invalid(
       '"authorizationServers" of the provider must name at least one issuer URL; leave it out to serve no discovery',
     )
   }
-  for (const issuer of authorizationServers)
-    checkUrl(issuer, { name: '"authorizationServers"', identifier: true, allowInsecureHttp: true })
+  for (const issuer of authorizationServers) {
+    checkUrl(issuer, { name: '"authorizationServers" of the provider', identifier: true, allowInsecureHttp })
+  }
   resourceOf(provider)
   return provider
 }

@@ -28,7 +28,7 @@ export interface RemoteAuthProviderOptions extends ResourceDescription {
    * stated once.
    */
   readonly jwksUri?: string
-  /** Scopes that every request needs. Default: those of the verifier. */
+  /** Scopes that every request needs, beside those of the verifier. */
   readonly requiredScopes?: readonly string[]
   /** Scopes as a client has to ask for them, where that differs from how tokens hold them. Default: `requiredScopes`. */
   readonly challengeScopes?: readonly string[]
@@ -62,13 +62,18 @@ export class RemoteAuthProvider implements AuthProvider {
   readonly requiredScopes: readonly string[]
   readonly challengeScopes: readonly string[]
   readonly resourceDescription: ResourceDescription
+  readonly dangerouslyAllowInsecureHttp: boolean
   readonly notices: readonly AuthEvent[]
   /** Present where the verifier takes other credentials as well. */
-  readonly authenticate?: (request: AuthRequest) => Verification | Promise<Verification>
+  readonly authenticate?: (
+    request: AuthRequest,
+    context?: VerifyContext,
+  ) => Verification | Promise<Verification>
   readonly #verifier: Verifier
 
   constructor(options: RemoteAuthProviderOptions) {
     const read = new OptionReader('RemoteAuthProvider', options, OPTIONS)
+    this.dangerouslyAllowInsecureHttp = read.flag('dangerouslyAllowInsecureHttp')
     this.baseUrl =
       read.url('baseUrl', true) ??
       missing(read, 'baseUrl', 'write the public URL of this app, e.g. "https://api.example.com"')
@@ -76,7 +81,10 @@ export class RemoteAuthProvider implements AuthProvider {
     checkUnder(read, this.baseUrl, this.resourceUrl)
     this.authorizationServers = parseIssuers(read)
     this.#verifier = parseVerifier(read, this, options.deps)
-    this.requiredScopes = read.scopes('requiredScopes') ?? this.#verifier.requiredScopes ?? []
+    // What the verifier asks for is not given up by asking for something else here.
+    this.requiredScopes = [
+      ...new Set([...(this.#verifier.requiredScopes ?? []), ...(read.scopes('requiredScopes') ?? [])]),
+    ]
     this.challengeScopes = read.scopes('challengeScopes') ?? this.requiredScopes
     this.resourceDescription = {
       scopesSupported: read.scopes('scopesSupported') ?? this.challengeScopes,
@@ -87,7 +95,8 @@ export class RemoteAuthProvider implements AuthProvider {
     }
     this.notices = [...noticesOf(this.#verifier), ...compareAudience(this.#verifier, this.resourceUrl)]
     const verifier: AuthProvider = this.#verifier
-    if (verifier.authenticate !== undefined) this.authenticate = (request) => verifier.authenticate?.(request)
+    if (verifier.authenticate !== undefined)
+      this.authenticate = (request, context) => verifier.authenticate?.(request, context)
   }
 
   verifyToken(token: string, context?: VerifyContext): Verification | Promise<Verification> {
