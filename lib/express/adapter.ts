@@ -49,9 +49,13 @@ const ALLOWED_HEADERS =
  * app set itself stays as it is.
  */
 export function allowReading(response: ServerResponse): void {
-  if (response.hasHeader('Access-Control-Allow-Origin')) return
-  response.setHeader('Access-Control-Allow-Origin', '*')
-  response.setHeader('Access-Control-Expose-Headers', EXPOSED)
+  if (response.headersSent) return
+  for (const [name, value] of [
+    ['Access-Control-Allow-Origin', '*'],
+    ['Access-Control-Expose-Headers', EXPOSED],
+  ] as const) {
+    if (!response.hasHeader(name)) response.setHeader(name, value)
+  }
 }
 
 /** The answer to a preflight (Fetch standard, CORS protocol). Nothing in it depends on who asks. */

@@ -152,7 +152,7 @@ function handle(site: Site, request: NodeRequest, response: ServerResponse, next
   }
   const route = findRoute(site.routes, path)
   if (route !== undefined) serve(site, route, request, response, next)
-  else if (site.isGuarded(path)) guardPath(site, path, request, response, next)
+  else if (site.isGuarded(path, request.url ?? path)) guardPath(site, path, request, response, next)
   else next()
 }
 
@@ -179,11 +179,11 @@ function guardPath(
     return
   }
   const verdict = site.guard.check(request)
-  if (verdict instanceof Promise)
-    void verdict.then((settled) => {
-      settle(site, settled, request, response, next)
-    })
-  else settle(site, verdict, request, response, next)
+  const go = (settled: Verdict): void => {
+    settle(site, settled, request, response, next)
+  }
+  if (verdict instanceof Promise) verdict.then(go).catch(next)
+  else go(verdict)
 }
 
 function settle(
@@ -229,7 +229,9 @@ function serve(site: Site, route: Route, request: NodeRequest, response: ServerR
   const proceed = (): void => {
     new Promise<AuthResponse>((resolve) => {
       resolve(handleRoute(route, request))
-    }).then(answer, next)
+    })
+      .then(answer)
+      .catch(next)
   }
   if (hasRepeats(request.rawHeaders)) {
     answer(

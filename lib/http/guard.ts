@@ -17,7 +17,7 @@ import { AccessToken, type AccessTokenContext } from '../runtime/access-token.js
 import type { Deps } from '../runtime/deps.js'
 import type { Reporter } from '../runtime/events.js'
 import type { VerifyContext } from '../verifiers/verifier.js'
-import { type Verdict, Verdicts, eventPath } from './verdicts.js'
+import { type Verdict, Verdicts, eventPath, redact } from './verdicts.js'
 
 /** How one guard decides. */
 export interface GuardSettings {
@@ -110,7 +110,7 @@ export class Guard {
     if (kind === 'malformed') return this.verdicts.badToken(request, { stage: 'format', got })
     if (kind === 'ambiguous') return this.verdicts.ambiguous(request, got)
     if (this.#provider.authenticate === undefined) return this.#anonymous(request, got)
-    return this.#decide(request, undefined, () => this.#provider.authenticate?.(request))
+    return this.#decide(request, undefined, (context) => this.#provider.authenticate?.(request, context))
   }
 
   #anonymous(request: AuthRequest, got: string): Verdict {
@@ -125,14 +125,17 @@ export class Guard {
   ): Promise<Verdict> {
     const attempt: { reason?: Reason } = {}
     const { reporter, scopeImplies } = this.#settings
-    const refuse = (reason: Reason): null => {
-      attempt.reason = reason
+    const refuse = ({ stage, expected, got }: Reason): null => {
+      attempt.reason = {
+        stage,
+        ...(expected !== undefined && { expected: redact(expected, token) }),
+        ...(got !== undefined && { got: redact(got, token) }),
+      }
       return null
     }
+    const context = { report: reporter.report, refuse, scopeImplies }
     try {
-      const verification = await this.#withinDeadline(() =>
-        verify({ report: reporter.report, refuse, scopeImplies }),
-      )
+      const verification = await this.#withinDeadline(() => verify(context))
       if (verification !== null && verification !== undefined && verification !== false) {
         return this.#admit(request, parseAccessToken(verification, token ?? ''), false)
       }

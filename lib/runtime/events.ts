@@ -51,8 +51,8 @@ export type AuthEvent =
   | { readonly type: 'danger'; readonly option: string; readonly message: string }
   | { readonly type: 'hint'; readonly code: HintCode; readonly message: string }
 
-/** Receives events. What it throws never reaches a request. */
-export type EventListener = (event: AuthEvent) => void
+/** Receives events. What it throws, or a promise of it rejects with, never reaches a request. */
+export type EventListener = (event: AuthEvent) => unknown
 
 /** Name of the `node:diagnostics_channel` on which every event of every guard is published. */
 export const EVENT_CHANNEL = 'express-mcp-auth'
@@ -71,6 +71,11 @@ const events = channel(EVENT_CHANNEL)
 /** A reporter for one guard. Hints and dangers that nobody would see are printed as process warnings. */
 export function createReporter(listener?: EventListener): Reporter {
   const told = new Set<HintCode>()
+  const complain = (error: unknown): void => {
+    if (told.has('listener_threw')) return
+    told.add('listener_threw')
+    warn({ type: 'hint', code: 'listener_threw', message: `onEvent threw: ${String(error)}` })
+  }
   const reporter: Reporter = {
     get listening() {
       return listener !== undefined || events.hasSubscribers
@@ -82,11 +87,11 @@ export function createReporter(listener?: EventListener): Reporter {
         return
       }
       try {
-        listener(event)
+        // An async function is a listener too; its failure must not end the process.
+        const outcome = listener(event)
+        if (outcome instanceof Promise) outcome.catch(complain)
       } catch (error) {
-        if (told.has('listener_threw')) return
-        told.add('listener_threw')
-        warn({ type: 'hint', code: 'listener_threw', message: `onEvent threw: ${String(error)}` })
+        complain(error)
       }
     },
     hint(code, message) {
