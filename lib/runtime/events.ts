@@ -89,7 +89,7 @@ export function createReporter(listener?: EventListener): Reporter {
       try {
         // An async function is a listener too; its failure must not end the process.
         const outcome = listener(event)
-        if (outcome instanceof Promise) outcome.catch(complain)
+        if (typeof outcome === 'object') Promise.resolve(outcome).catch(complain)
       } catch (error) {
         complain(error)
       }

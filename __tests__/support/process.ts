@@ -1,0 +1,74 @@
+// Programs of this project, run as users run them: with tsx, in a process of their own.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** A program under way. */
+export interface Program {
+  /** All that it has printed so far. */
+  readonly output: { stdout: string; stderr: string }
+  /** Settles when a line of its output matches; rejects when it ends before. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>
+  /** Settles when it has ended. */
+  readonly ended: Promise<number | null>
+  /** Ends it, if it has not yet. */
+  stop(): Promise<void>
+}
+
+/** Starts a program of this checkout. */
+export function startProgram(file: string, args: readonly string[], env: Record<string, string>): Program {
+  const root = new URL('../../', import.meta.url)
+  const tsx = new URL('node_modules/.bin/tsx', root).pathname
+  const child = spawn(tsx, [file, ...args], {
+    cwd: root,
+    env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
+  })
+  const output = { stdout: '', stderr: '' }
+  const watchers = new Set<() => void>()
+  collect(child, 'stdout', output, watchers)
+  collect(child, 'stderr', output, watchers)
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  return {
+    output,
+    printed: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = pattern.exec(output.stdout)
+          if (found === null) return
+          watchers.delete(look)
+          resolve(found)
+        }
+        watchers.add(look)
+        look()
+        void ended.then(() => reject(new Error(`it ended without printing ${pattern}: ${output.stderr}`)))
+      }),
+    ended,
+    async stop() {
+      child.kill()
+      await ended
+    },
+  }
+}
+
+function collect(
+  child: ChildProcess,
+  name: 'stdout' | 'stderr',
+  output: Program['output'],
+  watchers: ReadonlySet<() => void>,
+): void {
+  child[name]?.setEncoding('utf8').on('data', (text: string) => {
+    output[name] += text
+    for (const look of watchers) look()
+  })
+}
+
+/** A port that nobody uses right now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
