@@ -1,0 +1,303 @@
+// Every file in examples/ runs and does what it says: one call that is refused, one that is answered, and what it is about.
+import { once } from 'node:events'
+import { readFileSync, readdirSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { InsufficientScopeError } from '@modelcontextprotocol/client'
+import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { ISSUER, RESOURCE, type Stub, createKey, createToken, startKeySet } from '../support/issuer.js'
+import { type McpClient, connectV1, connectV2, connectV2Auto } from '../support/mcp-clients.js'
+import { freePort, startProgram } from '../support/process.js'
+import { refusalOf } from '../support/site.js'
+
+const folder = new URL('../../examples/', import.meta.url)
+const METADATA = 'https://api.example.com/.well-known/oauth-protected-resource/mcp'
+const DESCRIPTION = 'Authentication is required: send "Authorization: Bearer <access token>"'
+
+const key = createKey()
+const jwt = createToken(key, { sub: 'alice', client_id: 'desktop', scope: 'mcp:use' })
+let keys: Stub
+
+const environment = { ...process.env }
+const opened: (() => Promise<unknown>)[] = []
+
+beforeEach(async () => {
+  keys = await startKeySet(key)
+  opened.push(keys.close)
+  // A guard over a bare verifier says once that clients are not told where to get a token: known, and meant so here.
+  const { emitWarning } = process
+  jest.spyOn(process, 'emitWarning').mockImplementation((...args: unknown[]) => {
+    const [, options] = args as [unknown, { code?: string } | undefined]
+    if (options?.code !== 'MCP_AUTH_NO_DISCOVERY') Reflect.apply(emitWarning, process, args)
+  })
+})
+
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close()
+  jest.restoreAllMocks()
+  process.env = { ...environment }
+})
+
+/** Names of all examples. */
+function listExamples(): string[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.slice(0, -'.ts'.length))
+}
+
+/** An example that runs in this process. */
+interface Running {
+  /** Of its MCP endpoint. */
+  readonly url: string
+  readonly server: Server
+}
+
+async function run(name: string, path = '/mcp'): Promise<Running> {
+  Object.assign(process.env, {
+    PORT: '0',
+    BASE_URL: 'https://api.example.com',
+    ISSUER,
+    JWKS_URI: `${keys.url}/jwks`,
+  })
+  const printed = new Promise((resolve) => {
+    jest.spyOn(console, 'log').mockImplementation(resolve)
+  })
+  const { server } = (await import(`../../examples/${name}.js`)) as { server: Server }
+  opened.push(() => stop(server))
+  expect(await printed).toMatch(new RegExp(`${path} takes .*`))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`, server }
+}
+
+async function stop(server: Server): Promise<void> {
+  if (!server.listening) return
+  const closed = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await closed
+}
+
+async function connect(connectClient: typeof connectV1, url: string, token: string): Promise<McpClient> {
+  const client = await connectClient(url, token)
+  opened.push(client.close)
+  return client
+}
+
+function post(url: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers,
+    },
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}',
+  })
+}
+
+/** The refusal of a call without credentials. */
+async function expectRefusal(url: string, challenge: string): Promise<void> {
+  expect(await refusalOf(await post(url))).toEqual({
+    status: 401,
+    challenge,
+    body: { error_description: DESCRIPTION },
+    cache: 'no-store',
+    vary: 'Authorization',
+  })
+}
+
+const checks: Record<string, () => Promise<void>> = {
+  async 'quick-start'() {
+    const { url } = await run('quick-start')
+    await expectRefusal(url, `Bearer scope="mcp:use", resource_metadata="${METADATA}"`)
+    expect(await (await connect(connectV1, url, jwt)).call('whoami')).toBe('alice')
+    expect(await (await connect(connectV2Auto, url, jwt)).call('whoami')).toBe('alice')
+    expect((await fetch(url, { headers: { authorization: `Bearer ${jwt}` } })).status).toBe(405)
+  },
+
+  async 'sdk-v1-stateful'() {
+    const { url } = await run('sdk-v1-stateful')
+    await expectRefusal(url, 'Bearer')
+    const alice = await connect(connectV1, url, 'dev-token-alice')
+    const bob = await connect(connectV2, url, 'dev-token-bob')
+    await alice.call('remember', { word: 'tea' })
+    await bob.call('remember', { word: 'cup' })
+
+    const stolen = await post(url, {
+      authorization: 'Bearer dev-token-bob',
+      'mcp-session-id': alice.sessionId!,
+    })
+    const unknown = await post(url, {
+      authorization: 'Bearer dev-token-bob',
+      'mcp-session-id': 'of nobody',
+    })
+
+    expect([stolen.status, unknown.status]).toEqual([404, 404])
+    expect(await alice.call('remember', { word: 'pot' })).toBe('dev: tea, pot')
+  },
+
+  async 'sdk-v1-sse'() {
+    const { url } = await run('sdk-v1-sse', '/sse')
+    const refused = await fetch(url)
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    const alice = await connect(connectV1, url, 'dev-token-alice')
+    expect(await alice.call('whoami')).toBe('dev')
+    const messages = alice.postedTo()
+
+    const answers = [
+      await post(messages, { authorization: 'Bearer dev-token-bob' }),
+      await post(new URL('/messages', url).href, { authorization: 'Bearer dev-token-alice' }),
+      await post(messages, { authorization: 'Bearer dev-token-alice' }),
+    ]
+
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 202])
+    expect((await post(messages)).status).toBe(401)
+  },
+
+  async 'sdk-v2'() {
+    const { url } = await run('sdk-v2')
+    await expectRefusal(url, 'Bearer scope="notes:read"')
+    const reader = await connect(connectV1, url, 'dev-token-reader')
+    const modernReader = await connect(connectV2Auto, url, 'dev-token-reader')
+    const writer = await connect(connectV2Auto, url, 'dev-token-writer')
+
+    expect([reader.protocolVersion, writer.protocolVersion]).toEqual(['2025-11-25', '2026-07-28'])
+    await expect(reader.call('add_note', { text: 'No' })).rejects.toBeInstanceOf(StreamableHTTPError)
+    await expect(modernReader.call('add_note', { text: 'No' })).rejects.toBeInstanceOf(InsufficientScopeError)
+    expect(await writer.call('add_note', { text: 'Sell eggs' })).toBe('Added for writer')
+    expect(await reader.call('list_notes')).toBe('Buy milk\nSell eggs')
+  },
+
+  async 'sdk-v2-stateful'() {
+    const { url } = await run('sdk-v2-stateful')
+    await expectRefusal(url, 'Bearer')
+    const alice = await connect(connectV2, url, 'dev-token-alice')
+    expect((await alice.stream).status).toBe(200)
+    const told = alice.notified('notifications/resources/list_changed')
+    expect(await alice.call('add_note', { name: 'milk', text: 'Buy milk' })).toBe('Added for dev')
+    await told
+    expect(await alice.listResources()).toEqual(['note:milk'])
+
+    const stolen = await post(url, {
+      authorization: 'Bearer dev-token-bob',
+      'mcp-session-id': alice.sessionId!,
+    })
+
+    expect(stolen.status).toBe(404)
+    expect(await (await connect(connectV1, url, 'dev-token-bob')).listResources()).toEqual([])
+  },
+
+  async 'api-key-beside-jwt'() {
+    const { url } = await run('api-key-beside-jwt')
+    await expectRefusal(url, `Bearer scope="mcp:use", resource_metadata="${METADATA}"`)
+    const wrong = await refusalOf(await post(url, { 'x-api-key': 'guessed' }))
+    expect(wrong).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_token', error_description: 'This API key is not known' },
+    })
+    const byKey = await post(url, { 'x-api-key': 'dev-key-of-reports' })
+    expect([byKey.status, await byKey.text()]).toEqual([200, expect.stringContaining('"text":"reports"')])
+    expect(await (await connect(connectV2Auto, url, jwt)).call('whoami')).toBe('desktop')
+  },
+
+  async 'multi-auth'() {
+    const { url } = await run('multi-auth')
+    await expectRefusal(url, `Bearer scope="mcp:use", resource_metadata="${METADATA}"`)
+    expect((await post(url, { authorization: 'Bearer sk_guessed' })).status).toBe(401)
+    expect(keys.requests).toEqual([])
+    expect(await (await connect(connectV2Auto, url, 'sk_dev-token-of-backup')).call('whoami')).toBe('backup')
+    expect(await (await connect(connectV2Auto, url, jwt)).call('whoami')).toBe('desktop')
+  },
+
+  'bare-http': () => checkPlain('bare-http'),
+  connect: () => checkPlain('connect'),
+  'express-4': () => checkPlain('express-4'),
+
+  async opentelemetry() {
+    const { url, server } = await run('opentelemetry')
+    await expectRefusal(url, 'Bearer')
+    const answered = await post(url, { authorization: 'Bearer dev-token' })
+    expect(await answered.text()).toContain('"text":"dev"')
+
+    const exported = new Promise((resolve) => {
+      jest.spyOn(console, 'dir').mockImplementation(resolve)
+    })
+    await stop(server)
+
+    const { descriptor, dataPoints } = (await exported) as {
+      descriptor: { name: string }
+      dataPoints: { attributes: Record<string, unknown>; value: number }[]
+    }
+    expect(descriptor.name).toBe('mcp.auth.requests')
+    expect(dataPoints.map(({ attributes, value }) => ({ ...attributes, value }))).toEqual([
+      { decision: 'refused', status: 401, stage: 'credentials', value: 1 },
+      { decision: 'allowed', cached: true, value: 1 },
+    ])
+  },
+
+  async 'from-env'() {
+    const url = await runAlone('from-env', {
+      MCP_AUTH_PROVIDER: 'jwt',
+      MCP_AUTH_BASE_URL: 'https://api.example.com',
+      MCP_AUTH_JWKS_URI: `${keys.url}/jwks`,
+      MCP_AUTH_ISSUER: ISSUER,
+      MCP_AUTH_AUDIENCE: RESOURCE,
+      MCP_AUTH_REQUIRED_SCOPES: 'mcp:use',
+    })
+    await expectRefusal(url, `Bearer scope="mcp:use", resource_metadata="${METADATA}"`)
+    expect(await (await connect(connectV2Auto, url, jwt)).call('whoami')).toBe('desktop')
+  },
+}
+
+/** For the examples that differ in what the guard is mounted on. */
+async function checkPlain(name: string): Promise<void> {
+  const { url } = await run(name)
+  await expectRefusal(url, 'Bearer')
+  expect((await post(url, { authorization: 'Bearer guessed' })).status).toBe(401)
+  expect(await (await connect(connectV1, url, 'dev-token')).call('whoami')).toBe('dev')
+  expect(await (await connect(connectV2Auto, url, 'dev-token')).call('whoami')).toBe('dev')
+}
+
+/** Runs an example as its readers do, in a process of its own. */
+async function runAlone(name: string, env: Record<string, string>): Promise<string> {
+  const port = await freePort()
+  const program = startProgram(`examples/${name}.ts`, [], { PORT: String(port), ...env })
+  opened.push(program.stop)
+  await program.printed(new RegExp(`:${port}/mcp takes `))
+  return `http://127.0.0.1:${port}/mcp`
+}
+
+test('each example is known here', () => {
+  expect(listExamples().toSorted()).toEqual(Object.keys(checks).toSorted())
+})
+
+test.each(listExamples())('%s fits on a screen: less than 60 lines', (name) => {
+  const lines = readFileSync(new URL(`${name}.ts`, folder), 'utf8')
+    .trimEnd()
+    .split('\n')
+
+  expect(lines.length).toBeLessThan(60)
+  expect(lines[0]).toMatch(/^\/\/ \S/)
+})
+
+test.each(Object.entries(checks))('%s refuses strangers and answers its users', async (_name, check) => {
+  await check()
+})
+
+test('examples run from the command line, as they are, with tsx', async () => {
+  const url = await runAlone('quick-start', { ISSUER, JWKS_URI: `${keys.url}/jwks` })
+  const resource = url.replace('127.0.0.1', 'localhost')
+  const token = createToken(key, { aud: resource, scope: 'mcp:use' })
+
+  const metadata = resource.replace('/mcp', '/.well-known/oauth-protected-resource/mcp')
+  await expectRefusal(url, `Bearer scope="mcp:use", resource_metadata="${metadata}"`)
+  expect(await (await connect(connectV2, url, token)).call('whoami')).toBe('user-1')
+})
+
+test('an example without its environment says what is missing, and does not run', async () => {
+  const program = startProgram('examples/from-env.ts', [], { PORT: '0' })
+  opened.push(program.stop)
+
+  expect(await program.ended).toBe(1)
+  expect(program.output.stderr).toContain('MCP_AUTH_PROVIDER is missing: set it to one of jwt')
+})
