@@ -6,7 +6,11 @@ import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextp
 import { McpServer as ServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import { McpServer as ServerV2, createMcpHandler } from '@modelcontextprotocol/server'
+import {
+  McpServer as ServerV2,
+  createMcpHandler,
+  requireScopes as requireScopesBySdk,
+} from '@modelcontextprotocol/server'
 import { type AccessToken, getAccessToken } from 'express-mcp-auth'
 
 /** A request behind the guard, its body parsed or not. */
@@ -52,6 +56,7 @@ function serverV2(announce?: () => void): ServerV2 {
   const mcp = new ServerV2({ name: 'v2', version: '1.0.0' })
   mcp.registerTool('whoami', {}, (ctx) => describeCaller(ctx.http?.authInfo as AccessToken | undefined))
   mcp.registerTool('delete_note', {}, () => DONE)
+  mcp.registerTool('purge', { scopeChallenge: requireScopesBySdk('notes:purge') }, () => DONE)
   mcp.registerTool('announce', {}, () => {
     if (announce === undefined) mcp.sendToolListChanged()
     else announce()
