@@ -124,9 +124,10 @@ export function providerFromEnv(env: Environment = process.env): AuthProvider {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     // The class speaks of its options; whoever reads this set variables.
-    const message = error.message.replace(/"(\w+)"/g, (quoted, option: string) =>
-      option in kind.options ? variableOf(option) : quoted,
-    )
+    const message = error.message.replace(/"(\w+)(: true)?"/g, (quoted, option: string, value?: string) => {
+      if (!(option in kind.options)) return quoted
+      return value === undefined ? variableOf(option) : `${variableOf(option)}=true`
+    })
     throw new ConfigError(error.code, message)
   }
 }
@@ -145,7 +146,11 @@ function introspection(values: Values): Verifier {
 
 /** A base URL is what discovery needs; without one the verifier guards by itself. The issuers are the authorization servers. */
 function discoverable(values: Values, tokenVerifier: Verifier): AuthProvider {
-  if (values['baseUrl'] === undefined) return tokenVerifier
+  if (values['baseUrl'] === undefined) {
+    const [stray] = Object.keys(values).filter((option) => option in DISCOVERY)
+    if (stray === undefined) return tokenVerifier
+    throw environmentError(`${variableOf(stray)} needs MCP_AUTH_BASE_URL too, the public URL of this app`)
+  }
   const authorizationServers = values['authorizationServers'] ?? values['issuer']
   return new RemoteAuthProvider({
     ...pick(values, { ...DISCOVERY, ...SHARED }),
@@ -158,6 +163,11 @@ function discoverable(values: Values, tokenVerifier: Verifier): AuthProvider {
 function buildRemote(values: Values): AuthProvider {
   if (values['baseUrl'] === undefined)
     throw environmentError('MCP_AUTH_BASE_URL is missing: the public URL of this app')
+  const ways = ['introspectionUrl', 'verifyUrl', 'jwksUri', 'publicKey', 'secret'].filter(
+    (option) => option in values,
+  )
+  if (ways.length > 1)
+    throw environmentError(`${ways.map(variableOf).join(' and ')} are two ways to verify: leave one`)
   if (values['introspectionUrl'] !== undefined) return discoverable(values, introspection(values))
   if (values['verifyUrl'] !== undefined) {
     return discoverable(

@@ -73,7 +73,8 @@ export class Verdicts {
   /** Too few scopes. One challenge names everything that the request needs, so that a client asks once. */
   tooFewScopes(request: AuthRequest, token: AccessToken | undefined, needed: readonly string[]): Refused {
     const scopes = this.#withRequired(needed)
-    const error = new OAuthError('insufficient_scope', `This needs the scope ${scopes.join(' ')}`)
+    const description = scopes.length === 0 ? undefined : `This needs the scope ${scopes.join(' ')}`
+    const error = new OAuthError('insufficient_scope', description)
     const reason: Reason = { stage: 'scope', expected: scopes.join(' '), got: token?.scopes.join(' ') ?? '' }
     return this.#refuse(
       request,
@@ -185,9 +186,12 @@ function describeThrown(thrown: unknown): string {
   }
 }
 
+/** What is shorter is a word, or will be guessed anyway. */
+const SHORTEST_SECRET = 8
+
 /** What somebody else's words say may quote the token, plainly or as a part of a URL. */
 export function redact(text: string, token: string | undefined): string {
-  if (token === undefined || token === '') return text
+  if (token === undefined || token.length < SHORTEST_SECRET) return text
   return text.replaceAll(token, '[token]').replaceAll(encodeURIComponent(token), '[token]')
 }
 

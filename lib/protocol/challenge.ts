@@ -15,7 +15,8 @@ export function buildChallenge({ error, description, scopes = [], resourceMetada
   const parts: string[] = []
   if (error !== undefined) parts.push(`error="${error}"`)
   if (description !== undefined) parts.push(`error_description="${plainText(description)}"`)
-  if (scopes.length > 0) parts.push(`scope="${formatScopes(scopes)}"`)
+  const scope = formatScopes(scopes)
+  if (scope !== '') parts.push(`scope="${scope}"`)
   if (resourceMetadataUrl !== undefined) parts.push(`resource_metadata="${resourceMetadataUrl}"`)
   return parts.length === 0 ? 'Bearer' : `Bearer ${parts.join(', ')}`
 }

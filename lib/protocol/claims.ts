@@ -68,6 +68,25 @@ export function refuseClaims(
   return undefined
 }
 
+/** How Keycloak marks what is not an access token. */
+const OTHER_KINDS: ReadonlySet<unknown> = new Set(['ID', 'Refresh', 'Offline', 'Logout'])
+
+/** Refuses claims of something else than a bearer access token (RFC 9068 4, RFC 9449 7.2). */
+export function refuseKind(claims: Readonly<Record<string, unknown>>): Reason | undefined {
+  const { token_use: use, typ, cnf } = claims
+  const expected = 'an access token'
+  if (use !== undefined && use !== 'access' && use !== 'access_token') {
+    return { stage: 'type', expected, got: `token_use ${shown(use)}` }
+  }
+  if (OTHER_KINDS.has(typ)) return { stage: 'type', expected, got: `typ ${shown(typ)}` }
+  const idTokenClaim = ['at_hash', 'c_hash', 's_hash'].find((name) => name in claims)
+  if (idTokenClaim !== undefined) return { stage: 'type', expected, got: `an ID token (${idTokenClaim})` }
+  // A token that is bound to a key is not a bearer token.
+  if (cnf !== undefined)
+    return { stage: 'type', expected: 'a bearer token', got: 'a token that is bound to a key (cnf)' }
+  return undefined
+}
+
 /** Reads claims that {@link refuseClaims} let pass. `claims` must belong to nobody else: it is frozen. */
 export function readAccessToken(claims: Readonly<Record<string, unknown>>, token: string): VerifiedToken {
   const { sub, iss, exp } = claims

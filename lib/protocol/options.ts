@@ -17,7 +17,7 @@ export class OptionReader {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw new ConfigError(
         'ERR_MCP_AUTH_INVALID_OPTION',
-        `${owner} takes an options object: new ${owner}({ … })`,
+        `${owner} takes an options object${/^[A-Z]/.test(owner) ? `: new ${owner}({ … })` : ''}`,
       )
     }
     for (const key of Object.keys(options)) {

@@ -48,9 +48,12 @@ function targets(kind: Kind, names: unknown): readonly Target[] | undefined {
   return names.map((name) => ({ kind, name }))
 }
 
+/** A reference names a prompt or a resource; one that names both asks for both. */
 function referenceTargets(ref: unknown): readonly Target[] | undefined {
-  const uri = memberOf(ref, 'uri')
-  return uri === undefined ? targets('prompts', [memberOf(ref, 'name')]) : targets('resources', [uri])
+  const [name, uri] = [memberOf(ref, 'name'), memberOf(ref, 'uri')]
+  if (name === undefined) return targets('resources', [uri])
+  const prompts = targets('prompts', [name])
+  return uri === undefined ? prompts : prompts && targets('resources', [uri])?.concat(prompts)
 }
 
 function memberOf(value: unknown, name: string): unknown {
@@ -74,14 +77,16 @@ function parseKind(owner: string, kind: Kind, scopes: unknown): ReadonlyMap<stri
   }
   const names = Object.keys(scopes)
   const read = new OptionReader(`${owner}.${kind}`, scopes, names)
-  return new Map(
-    names.flatMap((name) => {
-      const needed = read.scopes(name)
-      // A constant that was misspelt must not mean "none".
-      if (needed === undefined) throw read.invalid(name, 'a list of scopes, [] for none')
-      return spellings(kind, name).map((spelling): [string, readonly string[]] => [spelling, needed])
-    }),
-  )
+  const rules = new Map<string, readonly string[]>()
+  for (const name of names) {
+    const needed = read.scopes(name)
+    // A constant that was misspelt must not mean "none".
+    if (needed === undefined) throw read.invalid(name, 'a list of scopes, [] for none')
+    for (const spelling of kind === 'resources' ? parsedSpellings(name) : [name]) {
+      rules.set(spelling, [...(rules.get(spelling) ?? []), ...needed])
+    }
+  }
+  return rules
 }
 
 /** One message of a request body. */
@@ -128,9 +133,12 @@ export function scopesOfOperations(operations: readonly Operation[], rules: Tool
  */
 function spellings(kind: Kind, name: string): string[] {
   if (kind !== 'resources') return [name]
-  const parsed = URL.canParse(name) ? [name, new URL(name).href] : [name]
-  const bare = parsed.map((uri) => uri.replace(/[?#].*$/s, ''))
-  return [...new Set([...parsed, ...bare].flatMap((uri) => [uri, decode(uri)]))]
+  return [...new Set([...parsedSpellings(name), ...parsedSpellings(name.replace(/[?#].*$/s, ''))])]
+}
+
+function parsedSpellings(uri: string): string[] {
+  const parsed = URL.canParse(uri) ? [uri, new URL(uri).href] : [uri]
+  return [...new Set(parsed.flatMap((spelling) => [spelling, decode(spelling)]))]
 }
 
 function decode(uri: string): string {

@@ -47,7 +47,10 @@ export class MultiAuth implements AuthProvider {
     const { server } = options
     const verifiers: unknown = options.verifiers ?? []
     if (!Array.isArray(verifiers)) throw read.invalid('verifiers', 'a list of verifiers')
-    this.#sources = [...(server === undefined ? [] : [server]), ...(verifiers as unknown[])].map(toProvider)
+    this.#sources = [
+      ...(server === undefined ? [] : [toProvider(server, read.name('server'))]),
+      ...(verifiers as unknown[]).map((verifier) => toProvider(verifier, read.name('verifiers'))),
+    ]
     if (this.#sources.length === 0) throw read.missing('verifiers', 'pass a "server", "verifiers", or both')
     const scopes = read.scopes('requiredScopes')
     this.#scopesBySource = scopes === undefined
@@ -70,7 +73,7 @@ export class MultiAuth implements AuthProvider {
     for (const source of this.#candidates(token)) {
       try {
         const verified = await source.verifyToken(token, context)
-        if (verified !== null && verified !== undefined) return this.#holdToScopes(source, verified, context)
+        if (isAccepted(verified)) return this.#holdToScopes(source, verified, context)
       } catch (error) {
         const refusal = recognizeError(error)
         if (refusal?.code === 'insufficient_scope') throw error
@@ -118,7 +121,7 @@ export class MultiAuth implements AuthProvider {
   ): Promise<Verification> {
     for (const source of sources) {
       const verified = await source.authenticate?.(request, context)
-      if (verified !== null && verified !== undefined) return this.#holdToScopes(source, verified, context)
+      if (isAccepted(verified)) return this.#holdToScopes(source, verified, context)
     }
     return null
   }
@@ -137,7 +140,12 @@ export class MultiAuth implements AuthProvider {
   ): Verification {
     if (!this.#lacks(source, verified.scopes ?? [], context)) return verified
     throw new OAuthError('insufficient_scope', 'The access token lacks a scope', {
-      scopes: source.requiredScopes ?? [],
+      scopes: source.challengeScopes ?? source.requiredScopes ?? [],
     })
   }
+}
+
+/** null and undefined are no; so is false, which only a verifier without types returns. */
+function isAccepted(verification: Verification): verification is NonNullable<Verification> {
+  return typeof verification === 'object' && verification !== null
 }

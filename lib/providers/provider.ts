@@ -46,20 +46,21 @@ export type ProviderLike = AuthProvider | SdkTokenVerifier
 /**
  * Brings any of the accepted shapes into one.
  *
+ * @param asker who was given the value, for the words of a refusal
  * @throws ConfigError that says what was passed instead
  */
-export function toProvider(value: unknown): AuthProvider {
+export function toProvider(value: unknown, asker: string = 'mcpAuth'): AuthProvider {
   if (typeof value === 'function') {
-    throw invalid(
-      `mcpAuth was given the class or function ${value.name || 'without a name'} itself: call it, e.g. new ${value.name || 'Provider'}({ … })`,
-    )
+    const { name } = value
+    const advice = `call it, e.g. new ${name || 'Provider'}({ … })`
+    throw invalid(`${asker} was given the class or function ${name || 'without a name'} itself: ${advice}`)
   }
   if (typeof value !== 'object' || value === null)
-    throw invalid(`mcpAuth needs a provider, not ${String(value)}`)
-  if ('then' in value) throw invalid('mcpAuth was given a promise: await the provider first')
+    throw invalid(`${asker} needs a provider, not ${String(value)}`)
+  if ('then' in value) throw invalid(`${asker} was given a promise: await the provider first`)
   const verifier = toVerifier(value)
   if (verifier !== undefined) return checkProvider(verifier)
-  throw invalid('mcpAuth needs a provider: an object with verifyToken(token), e.g. new JWTVerifier({ … })')
+  throw invalid(`${asker} needs a provider: an object with verifyToken(token), e.g. new JWTVerifier({ … })`)
 }
 
 /** The verifier in a value: its own `verifyToken`, an SDK's `verifyAccessToken`, or `authenticate` without either. */

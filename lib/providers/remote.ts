@@ -11,7 +11,7 @@ import type { Deps } from '../runtime/deps.js'
 import type { AuthEvent } from '../runtime/events.js'
 import { JWTVerifier } from '../verifiers/jwt.js'
 import type { Claim, Verification, Verifier, VerifyContext } from '../verifiers/verifier.js'
-import { type AuthProvider, type SdkTokenVerifier, resourceOf, toVerifier } from './provider.js'
+import { type AuthProvider, type SdkTokenVerifier, resourceOf, toProvider } from './provider.js'
 
 /** Options of {@link RemoteAuthProvider}. */
 export interface RemoteAuthProviderOptions extends ResourceDescription {
@@ -169,8 +169,7 @@ function parseVerifier(
       'RemoteAuthProvider takes "tokenVerifier" or "jwksUri", not both',
     )
   }
-  const verifier = typeof given === 'object' && given !== null ? toVerifier(given) : undefined
-  if (verifier !== undefined) return verifier
+  if (given !== undefined) return toProvider(given, read.name('tokenVerifier'))
   throw read.missing(
     'tokenVerifier',
     'pass what checks the tokens, e.g. new JWTVerifier({ … }), or "jwksUri" for JWTs',

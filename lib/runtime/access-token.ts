@@ -31,14 +31,14 @@ export class AccessToken {
   readonly clientId: string
   readonly scopes: string[]
   /** Seconds since the epoch. */
-  readonly expiresAt?: number
+  declare readonly expiresAt?: number
   /** The resource that it was accepted for (RFC 8707). */
-  readonly resource?: URL
+  declare readonly resource?: URL
   /** Where the metadata of that resource is (RFC 9728); the SDK's own challenges point there. */
-  readonly resourceMetadataUrl?: string
+  declare readonly resourceMetadataUrl?: string
   /** The user or workload that it speaks for. */
-  readonly subject?: string
-  readonly issuer?: string
+  declare readonly subject?: string
+  declare readonly issuer?: string
   /** All that was asserted of it. */
   readonly claims: Readonly<Record<string, unknown>>
   /** The claims once more, where SDK tools look for them. */

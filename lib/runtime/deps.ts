@@ -11,13 +11,16 @@ export interface Deps {
   readonly after: (milliseconds: number, callback: () => void) => () => void
 }
 
+/** A timer takes no more, and fires at once when given more. About 25 days. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1
+
 const system: Deps = {
   now: () => Date.now(),
   random: () => Math.random(),
   // Looked up at each call, so that instrumentation of the global fetch is not bypassed.
   fetch: (input, init) => fetch(input, init),
   after: (milliseconds, callback) => {
-    const timer = setTimeout(callback, milliseconds)
+    const timer = setTimeout(callback, Math.min(milliseconds, LONGEST_TIMEOUT))
     timer.unref()
     return () => {
       clearTimeout(timer)

@@ -90,9 +90,12 @@ function parse(text: string): unknown {
 
 /** fetch says only "fetch failed"; the cause knows what failed. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { cause } = error
-  return cause instanceof Error ? `${error.message}: ${cause.message || cause.name}` : error.message
+  const { message, cause } = Object(error) as { message?: unknown; cause?: Readonly<Record<string, unknown>> }
+  const detail = [cause?.['message'], cause?.['code'], cause?.['name']].find(
+    (word) => word !== '' && word !== undefined,
+  )
+  const words = [message, detail].filter((word) => typeof word === 'string' && word !== '')
+  return words.length === 0 ? String(error) : words.join(': ')
 }
 
 /** A URL for an event: an endpoint may be configured with a key in its query. */

@@ -1,6 +1,6 @@
 // Token introspection (RFC 7662): the authorization server says whether a token is active, and for whom.
 import type { VerifiedToken } from '../protocol/access-token.js'
-import { readAccessToken, refuseClaims, shown } from '../protocol/claims.js'
+import { readAccessToken, refuseClaims, refuseKind, shown } from '../protocol/claims.js'
 import type { TokenForm } from '../protocol/jws-guard.js'
 import { OptionReader } from '../protocol/options.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
@@ -116,19 +116,13 @@ export class IntrospectionTokenVerifier implements Verifier {
         expected: 'an active token',
         got: shown(claims['active']),
       })
-    if (claims['cnf'] !== undefined)
-      return context.refuse({
-        stage: 'type',
-        expected: 'a bearer token',
-        got: 'a token that is bound to a key (cnf)',
-      })
     const rules = {
       issuers: this.#issuers,
       audiences: this.#audiences,
       requireExpiry: false,
       toleranceSeconds: 30,
     }
-    const refused = refuseClaims(claims, rules, this.#deps.now() / 1000)
+    const refused = refuseKind(claims) ?? refuseClaims(claims, rules, this.#deps.now() / 1000)
     return refused === undefined ? readAccessToken(claims, token) : context.refuse(refused)
   }
 }

@@ -1,5 +1,5 @@
 // The keys of a JWTVerifier, from its options: a key set URL, a public key, or a shared secret, and the algorithms each allows.
-import { createPublicKey } from 'node:crypto'
+import { X509Certificate, createPublicKey } from 'node:crypto'
 import { ConfigError } from '../protocol/errors.js'
 import { ASYMMETRIC_ALGORITHMS, HMAC_SECRET_BYTES } from '../protocol/jwk.js'
 import { type OptionReader, unknownName } from '../protocol/options.js'
@@ -36,7 +36,7 @@ export function parseKeys(read: OptionReader, algorithms: readonly string[], dep
   if (given.length !== 1) {
     throw new ConfigError(
       'ERR_MCP_AUTH_MISSING_OPTION',
-      `JWTVerifier takes exactly one of "jwksUri", "publicKey" and "secret", not ${given.join(' and ') || 'none'}`,
+      `JWTVerifier takes exactly one of "jwksUri", "publicKey" and "secret", not ${given.map((name) => `"${name}"`).join(' and ') || 'none'}`,
     )
   }
   const url = read.url('jwksUri')
@@ -53,8 +53,7 @@ function parseSecret(read: OptionReader, algorithms: readonly string[]): Uint8Ar
   if (typeof value !== 'string' && !(value instanceof Uint8Array))
     throw read.invalid('secret', 'a string or bytes')
   const bytes = Uint8Array.from(typeof value === 'string' ? Buffer.from(value, 'utf8') : value)
-  const text = Buffer.from(bytes).toString('latin1')
-  if (/-----BEGIN|^\s*ssh-|^\s*\{.*"kty"/s.test(text) || isDerKey(bytes)) {
+  if (isKey(Buffer.from(bytes))) {
     throw read.invalid(
       'secret',
       'a secret, not a key: a public key known to everybody would verify their own tokens. Use "publicKey"',
@@ -71,13 +70,27 @@ function parseSecret(read: OptionReader, algorithms: readonly string[]): Uint8Ar
   return bytes
 }
 
-function isDerKey(bytes: Uint8Array): boolean {
-  try {
-    createPublicKey({ key: Buffer.from(bytes), format: 'der', type: 'spki' })
-    return true
-  } catch {
-    return false
-  }
+/** Whether bytes are a public key in any of its usual clothes: everybody knows them, and could sign with them. */
+function isKey(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1')
+  if (/-----BEGIN|^\s*ssh-|"kty"\s*:/.test(text)) return true
+  return isDer(bytes) || isDer(Buffer.from(text, 'base64'))
+}
+
+function isDer(der: Buffer): boolean {
+  const readings: (() => unknown)[] = [
+    () => createPublicKey({ key: der, format: 'der', type: 'spki' }),
+    () => createPublicKey({ key: der, format: 'der', type: 'pkcs1' }),
+    () => new X509Certificate(der),
+  ]
+  return readings.some((read) => {
+    try {
+      read()
+      return true
+    } catch {
+      return false
+    }
+  })
 }
 
 function parsePublicKey(read: OptionReader): KeySet {
@@ -92,7 +105,7 @@ function parsePublicKey(read: OptionReader): KeySet {
   if (set.keys.length === 0) {
     throw new ConfigError(
       'ERR_MCP_AUTH_WEAK_KEY',
-      `${read.name('publicKey')} cannot be used: ${set.skipped.join('; ')}`,
+      `${read.name('publicKey')} cannot be used: ${set.skipped.join('; ') || 'the set is empty'}`,
     )
   }
   return set

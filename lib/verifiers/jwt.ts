@@ -2,7 +2,14 @@
 // to be ours costs one.
 import { compactVerify } from 'jose/jws/compact/verify'
 import type { VerifiedToken } from '../protocol/access-token.js'
-import { type ClaimRules, type Reason, readAccessToken, refuseClaims, shown } from '../protocol/claims.js'
+import {
+  type ClaimRules,
+  type Reason,
+  readAccessToken,
+  refuseClaims,
+  refuseKind,
+  shown,
+} from '../protocol/claims.js'
 import { type ParsedJws, type TokenForm, parseJws } from '../protocol/jws-guard.js'
 import { OptionReader } from '../protocol/options.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
@@ -143,26 +150,11 @@ export class JWTVerifier implements Verifier {
     if (typ !== undefined && !ACCESS_TOKEN_TYPES.has(typ.toLowerCase())) {
       return { stage: 'type', expected: 'an access token', got: `typ ${shown(typ)}` }
     }
-    const { token_use: use, typ: kind, cnf } = payload
-    if (use !== undefined && use !== 'access' && use !== 'access_token') {
-      return { stage: 'type', expected: 'an access token', got: `token_use ${shown(use)}` }
-    }
-    if (kind !== undefined && OTHER_KINDS.has(kind))
-      return { stage: 'type', expected: 'an access token', got: `typ ${shown(kind)}` }
-    const idTokenClaim = ['at_hash', 'c_hash', 's_hash'].find((name) => name in payload)
-    if (idTokenClaim !== undefined)
-      return { stage: 'type', expected: 'an access token', got: `an ID token (${idTokenClaim})` }
-    // RFC 9449 7.2: a token that is bound to a key is not a bearer token.
-    if (cnf !== undefined)
-      return { stage: 'type', expected: 'a bearer token', got: 'a token that is bound to a key (cnf)' }
-    return undefined
+    return refuseKind(payload)
   }
 }
 
 const ACCESS_TOKEN_TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt'])
-
-/** How Keycloak marks what is not an access token, in the payload. */
-const OTHER_KINDS: ReadonlySet<unknown> = new Set(['ID', 'Refresh', 'Offline', 'Logout'])
 
 const AUDIENCE_ADVICE =
   'write the URL of your MCP endpoint, e.g. "https://api.example.com/mcp". Without it, tokens that were issued for ' +

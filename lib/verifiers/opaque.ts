@@ -91,7 +91,7 @@ export class OpaqueTokens {
 
   /** Keeps requests back that would most likely fail. */
   #admit(): void {
-    if (this.#flight.size > MAX_IN_FLIGHT) throw unavailable('too many tokens are being asked about at once')
+    if (this.#flight.size >= MAX_IN_FLIGHT) throw unavailable('too many tokens are being asked about at once')
     if (this.#failures < BREAK_AFTER) return
     if (this.#deps.now() < this.#nextProbe) throw unavailable('the service failed several times in a row')
     this.#nextProbe = this.#deps.now() + PROBE_MILLISECONDS

@@ -1,6 +1,6 @@
 // A verification service of your own: gets the token, answers with its claims.
 import type { VerifiedToken } from '../protocol/access-token.js'
-import { readAccessToken, refuseClaims } from '../protocol/claims.js'
+import { readAccessToken, refuseClaims, refuseKind } from '../protocol/claims.js'
 import { OptionReader } from '../protocol/options.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
 import type { JsonAnswer } from '../runtime/fetch-json.js'
@@ -102,7 +102,7 @@ export class RemoteTokenVerifier implements Verifier {
     if (denied !== undefined)
       return context.refuse({ stage: 'service', expected: `"${denied}": true`, got: 'otherwise' })
     const rules = { issuers: undefined, audiences: undefined, requireExpiry: false, toleranceSeconds: 30 }
-    const refused = refuseClaims(claims, rules, this.#deps.now() / 1000)
+    const refused = refuseKind(claims) ?? refuseClaims(claims, rules, this.#deps.now() / 1000)
     return refused === undefined ? readAccessToken(claims, token) : context.refuse(refused)
   }
 }
