@@ -15,7 +15,10 @@ export type NodeRequest = IncomingMessage & {
 /** Continues, or hands an error on. */
 export type Next = (error?: unknown) => void
 
-/** A middleware for `app.use()` of Express 4 and 5 and connect; with node:http, call it and pass what comes next. */
+/**
+ * A middleware for `app.use()` of Express 4 and 5 and connect. With node:http, call it and pass what comes next:
+ * `guard(request, response, (error) => { … })`, where an error says that the request must not be served.
+ */
 export type AuthHandler = (request: NodeRequest, response: ServerResponse, next: Next) => void
 
 /** Writes an answer, unless one was begun already or nobody is there to read it. */

@@ -4,7 +4,7 @@ import { Guard } from '../http/guard.js'
 import { notFound } from '../http/respond.js'
 import { type RouteTable, buildRoutes, findRoute, handleRoute, methodsOf } from '../http/routes.js'
 import type { SessionBindingOptions, SessionBindings } from '../http/sessions.js'
-import type { Verdict } from '../http/verdicts.js'
+import type { Allowed, Verdict } from '../http/verdicts.js'
 import { hasRepeats } from '../protocol/bearer.js'
 import { ConfigError } from '../protocol/errors.js'
 import type { AuthResponse, Route } from '../protocol/message.js'
@@ -17,7 +17,7 @@ import { type Deps, createDeps } from '../runtime/deps.js'
 import { type EventListener, type Reporter, createReporter } from '../runtime/events.js'
 import { type AuthHandler, type Next, type NodeRequest, allowReading, preflight, send } from './adapter.js'
 import { hasBody } from './body.js'
-import { runAs, setGuard } from './context.js'
+import { getAccessToken, runAs, setGuard } from './context.js'
 import { secureHeaders } from './headers.js'
 import { type Limiter, type RateLimitOptions, createLimiter, parseRateLimit } from './limits.js'
 import { type PathTest, parseProtect, pathOfRequest } from './paths.js'
@@ -182,7 +182,7 @@ function guardPath(
   const go = (settled: Verdict): void => {
     settle(site, settled, request, response, next)
   }
-  if (verdict instanceof Promise) verdict.then(go).catch(next)
+  if (verdict instanceof Promise) void verdict.then(go)
   else go(verdict)
 }
 
@@ -193,29 +193,55 @@ function settle(
   response: ServerResponse,
   next: Next,
 ): void {
-  if ('response' in verdict) {
-    if (site.cors) allowReading(response)
-    hintAtProxy(site, request)
-    send(request, response, verdict.response)
-    return
-  }
-  const { token } = verdict
-  if (site.sessions !== undefined && !mayUseSession(site.sessions, request, response, token)) {
-    settle(site, site.guard.verdicts.foreignSession(request, token), request, response, next)
-    return
-  }
-  setGuard(request, site.guard)
-  request.auth = token
+  if (!admit(site, verdict, request, response, next)) return
+  const { toolScopes } = site
+  const token = getAccessToken(request)
+  // Last and outside of anything that catches: what the app throws is the app's, and nothing may run it twice.
   const proceed = (): void => {
     runAs(token, next)
   }
-  if (site.toolScopes === undefined || !hasBody(request)) proceed()
-  else
-    checkToolScopes(site.guard, site.toolScopes, request, token, (outcome) => {
+  if (toolScopes === undefined || !hasBody(request)) proceed()
+  else {
+    checkToolScopes(site.guard, toolScopes, request, token, (outcome) => {
       if (outcome instanceof Error) next(outcome)
-      else if ('response' in outcome) settle(site, outcome, request, response, next)
-      else proceed()
+      else if (!('response' in outcome) || admit(site, outcome, request, response, next)) proceed()
     })
+  }
+}
+
+/** Writes the answer of a refusal, or notes the caller. True where the request may go on. */
+function admit(
+  site: Site,
+  verdict: Verdict,
+  request: NodeRequest,
+  response: ServerResponse,
+  next: Next,
+): boolean {
+  try {
+    const outcome = 'response' in verdict ? verdict : checkSession(site, verdict, request, response)
+    if ('response' in outcome) {
+      if (site.cors) allowReading(response)
+      hintAtProxy(site, request)
+      send(request, response, outcome.response)
+      return false
+    }
+    setGuard(request, site.guard)
+    request.auth = outcome.token
+    return true
+  } catch (error) {
+    next(error)
+    return false
+  }
+}
+
+function checkSession(
+  { sessions, guard }: Site,
+  allowed: Allowed,
+  request: NodeRequest,
+  response: ServerResponse,
+): Verdict {
+  if (sessions === undefined || mayUseSession(sessions, request, response, allowed.token)) return allowed
+  return guard.verdicts.foreignSession(request, allowed.token)
 }
 
 function serve(site: Site, route: Route, request: NodeRequest, response: ServerResponse, next: Next): void {

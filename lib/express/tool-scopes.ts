@@ -43,15 +43,15 @@ export function checkToolScopes(
   token: AccessToken | undefined,
   done: (outcome: Verdict | Error) => void,
 ): void {
-  peekBody(request)
+  void peekBody(request)
     .then((body): Verdict => {
       if ('empty' in body) return { token }
       if ('problem' in body) return guard.verdicts.badRequest(request, body.status, body.problem)
       return guard.checkOperations(request, token, body.value, rules)
     })
-    .then(done)
-    .catch((error: unknown) => {
+    .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+    .then((outcome) => {
       // Nobody is there to hear of a request that its client gave up.
-      if (!request.destroyed) done(error instanceof Error ? error : new Error(String(error)))
+      if (!(outcome instanceof Error && request.destroyed)) done(outcome)
     })
 }

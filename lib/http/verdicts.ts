@@ -202,5 +202,5 @@ function describe(request: AuthRequest): { method: string; path: string } {
 /** Without the query, which may hold what somebody should not have put there. */
 export function eventPath({ url = '/' }: AuthRequest): string {
   const target = /^[a-z]+:\/\//i.test(url) ? url.slice(originOf(url).length) : url
-  return target.split('?', 1)[0] as string
+  return target.split(/[?#]/, 1)[0] as string
 }

@@ -1,5 +1,5 @@
 // A set of public keys, as verification uses them: found by key ID, each for the algorithms of its type.
-import type { webcrypto } from 'node:crypto'
+import { type KeyObject, createPublicKey, type webcrypto } from 'node:crypto'
 import { type Jwk, algorithmsOf, refuseKey } from '../protocol/jwk.js'
 
 /** One key that may verify. */
@@ -9,7 +9,7 @@ export interface VerificationKey {
   /** Identity of the key material: the same key in a later set has the same one. */
   readonly identity: string
   /** The key in the form that verification takes; the same object each time, since imports are remembered by it. */
-  material(algorithm: string): Jwk | Promise<webcrypto.CryptoKey>
+  material(algorithm: string): KeyObject | Promise<webcrypto.CryptoKey>
 }
 
 /** The usable keys of one published set, and why the others are not. */
@@ -25,9 +25,9 @@ export function parseKeySet(document: unknown): KeySet {
   const keys: VerificationKey[] = []
   const skipped: string[] = []
   for (const [index, entry] of (entries as unknown[]).slice(0, MAX_KEYS).entries()) {
-    const refused = refuseKey(entry)
-    if (refused === undefined) keys.push(createKey(entry as Jwk))
-    else skipped.push(`key ${index}: ${refused}`)
+    const key = refuseKey(entry) ?? createKey(entry as Jwk)
+    if (typeof key === 'string') skipped.push(`key ${index}: ${key}`)
+    else keys.push(key)
   }
   return { keys, skipped }
 }
@@ -35,12 +35,19 @@ export function parseKeySet(document: unknown): KeySet {
 /** Providers publish a handful. */
 const MAX_KEYS = 100
 
-function createKey(jwk: Jwk): VerificationKey {
-  const material = Object.freeze(publicPart(jwk))
+/** Imports a key, so that one which cannot be, e.g. a point off its curve, is known before a token needs it. */
+function createKey(jwk: Jwk): VerificationKey | string {
+  const published = publicPart(jwk)
+  let material: KeyObject
+  try {
+    material = createPublicKey({ key: published, format: 'jwk' })
+  } catch {
+    return 'it cannot be imported'
+  }
   return {
     kid: jwk['kid'] as string | undefined,
     algorithms: algorithmsOf(jwk),
-    identity: JSON.stringify(material),
+    identity: JSON.stringify(published),
     material: () => material,
   }
 }
