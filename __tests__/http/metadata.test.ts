@@ -1,0 +1,62 @@
+import { describe, expect, it } from '@jest/globals'
+import type { AuthProvider } from 'express-mcp-auth'
+import { metadataRoutes } from '../../lib/http/metadata.js'
+
+const stated: AuthProvider = {
+  verifyToken: () => null,
+  baseUrl: 'https://api.example.com',
+  authorizationServers: ['https://login.example.com'],
+}
+
+describe('metadataRoutes', () => {
+  it('are none where no authorization server is named', () => {
+    expect(metadataRoutes({ verifyToken: () => null, baseUrl: 'https://api.example.com' })).toEqual([])
+  })
+
+  it('are the path form and the root form, with the same document', async () => {
+    const routes = metadataRoutes({
+      ...stated,
+      requiredScopes: ['a'],
+      resourceDescription: { resourceName: 'Notes' },
+    })
+    expect(routes.map(({ path, methods }) => [path, methods])).toEqual([
+      ['/.well-known/oauth-protected-resource/mcp', ['GET']],
+      ['/.well-known/oauth-protected-resource', ['GET']],
+    ])
+    const answers = await Promise.all(
+      routes.map((route) => route.handle({ headers: { host: 'evil.example' } })),
+    )
+    for (const { status, headers, body = '' } of answers) {
+      expect({ status, headers }).toEqual({
+        status: 200,
+        headers: { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=3600' },
+      })
+      expect(JSON.parse(body)).toEqual({
+        resource: 'https://api.example.com/mcp',
+        authorization_servers: ['https://login.example.com'],
+        scopes_supported: ['a'],
+        bearer_methods_supported: ['header'],
+        resource_name: 'Notes',
+      })
+    }
+  })
+
+  it.each<[rule: string, more: Partial<AuthProvider>, scopes: string[] | undefined]>([
+    [
+      'those of the description',
+      { requiredScopes: ['a'], challengeScopes: ['b'], resourceDescription: { scopesSupported: ['c'] } },
+      ['c'],
+    ],
+    [
+      'else those of challenges',
+      { requiredScopes: ['a'], challengeScopes: ['b'], resourceDescription: {} },
+      ['b'],
+    ],
+    ['else those of every request', { requiredScopes: ['a'] }, ['a']],
+    ['none where there are none', {}, undefined],
+  ])('name as scopes %s', async (_rule, more, scopes) => {
+    const [route] = metadataRoutes({ ...stated, ...more })
+    const { body = '' } = (await route?.handle({ headers: {} })) ?? {}
+    expect((JSON.parse(body) as { scopes_supported?: string[] }).scopes_supported).toEqual(scopes)
+  })
+})

@@ -1,0 +1,233 @@
+import { describe, expect, it } from '@jest/globals'
+import { type ClaimRules, readAccessToken, refuseClaims, shown } from '../../lib/protocol/claims.js'
+
+// RFC 9068 3
+const RFC9068 = {
+  iss: 'https://authorization-server.example.com/',
+  sub: '5ba552d67',
+  aud: 'https://rs.example.com/',
+  exp: 1639528912,
+  iat: 1618354090,
+  jti: 'dbe39bf3a3ba4238a513f51d6e1691c4',
+  client_id: 's6BhdRkqt3',
+  scope: 'openid profile reademail',
+}
+// RFC 7662 2.2
+const RFC7662 = {
+  active: true,
+  client_id: 'l238j323ds-23ij4',
+  username: 'jdoe',
+  scope: 'read write dolphin',
+  sub: 'Z5O3upPC88QrAjx00dis',
+  aud: 'https://protected.example.net/resource',
+  iss: 'https://server.example.com/',
+  exp: 1419356238,
+  iat: 1419350238,
+  extension_field: 'twenty-seven',
+}
+
+const NOW = 1_700_000_000
+const STRICT: ClaimRules = {
+  issuers: ['https://a.example', 'https://b.example/'],
+  audiences: ['https://api.example.com/mcp'],
+  requireExpiry: true,
+  toleranceSeconds: 30,
+}
+const good = { iss: 'https://a.example', aud: 'https://api.example.com/mcp', exp: NOW + 60 }
+const refuse = (changes: object, rules: Partial<ClaimRules> = {}): ReturnType<typeof refuseClaims> =>
+  refuseClaims({ ...good, ...changes }, { ...STRICT, ...rules }, NOW)
+
+describe('refuseClaims', () => {
+  it('accepts the example of RFC 9068 3 while it lasts', () => {
+    const rules = { ...STRICT, issuers: [RFC9068.iss], audiences: [RFC9068.aud] }
+    expect(refuseClaims(RFC9068, rules, RFC9068.exp - 1)).toBeUndefined()
+    expect(refuseClaims(RFC9068, rules, RFC9068.exp)).toMatchObject({ stage: 'expiry' })
+  })
+
+  it('accepts the example of RFC 7662 2.2 while it lasts', () => {
+    const rules = { issuers: undefined, audiences: undefined, requireExpiry: false, toleranceSeconds: 0 }
+    expect(refuseClaims(RFC7662, rules, RFC7662.exp - 1)).toBeUndefined()
+  })
+
+  it.each([
+    ['one issuer of several', { iss: 'https://b.example/' }],
+    ['an audience in a list', { aud: ['https://other.example', 'https://api.example.com/mcp'] }],
+    ['an expiry one second ahead', { exp: NOW + 1 }],
+    ['the last second of the year 9999', { exp: 253_402_300_799 }],
+    ['nbf and iat that lie within the tolerance', { nbf: NOW + 30, iat: NOW + 30 }],
+    ['nbf and iat with fractions, as RFC 7519 2 has it', { nbf: NOW - 0.5, iat: NOW - 0.5 }],
+    ['iat at the epoch', { iat: 0 }],
+    ['scopes as text, a list, or null', { scope: 'a', scp: ['a'], permissions: null }],
+    ['a subject and a client', { sub: 's', client_id: 'c' }],
+  ])('accepts %s', (_rule, changes) => {
+    expect(refuse(changes)).toBeUndefined()
+  })
+
+  it.each<[rule: string, changes: object, reason: object]>([
+    [
+      'no issuer',
+      { iss: undefined },
+      { stage: 'issuer', expected: 'https://a.example or https://b.example/', got: 'nothing' },
+    ],
+    ['another issuer', { iss: 'https://c.example' }, { stage: 'issuer', got: '"https://c.example"' }],
+    ['an issuer with a slash too many', { iss: 'https://a.example/' }, { stage: 'issuer' }],
+    ['an issuer in other letters', { iss: 'https://A.example' }, { stage: 'issuer' }],
+    ['a list of issuers', { iss: ['https://a.example'] }, { stage: 'issuer', got: '["https://a.example"]' }],
+    [
+      'no audience',
+      { aud: undefined },
+      { stage: 'audience', expected: 'https://api.example.com/mcp', got: 'nothing' },
+    ],
+    [
+      'another audience',
+      { aud: 'https://api.example.com' },
+      { stage: 'audience', got: '"https://api.example.com"' },
+    ],
+    [
+      'no expiry',
+      { exp: undefined },
+      { stage: 'expiry', expected: 'whole seconds since the epoch', got: 'nothing' },
+    ],
+    ['an expiry that is null', { exp: null }, { stage: 'expiry', got: 'null' }],
+    ['an expiry that is text', { exp: String(NOW + 60) }, { stage: 'expiry', got: '"1700000060"' }],
+    ['an expiry with a fraction', { exp: NOW + 60.5 }, { stage: 'expiry' }],
+    ['an expiry in milliseconds', { exp: (NOW + 60) * 1000 }, { stage: 'expiry' }],
+    ['an expiry that never comes', { exp: 1e308 }, { stage: 'expiry' }],
+    ['an endless expiry', { exp: Infinity }, { stage: 'expiry' }],
+    ['an expiry before the epoch', { exp: -1 }, { stage: 'expiry' }],
+    ['an expiry of now', { exp: NOW }, { stage: 'expiry', expected: `after ${NOW}`, got: String(NOW) }],
+    [
+      'a token that is not yet valid',
+      { nbf: NOW + 31 },
+      { stage: 'not_before', expected: `nbf by ${NOW}`, got: String(NOW + 31) },
+    ],
+    [
+      'a token from the future',
+      { iat: NOW + 31 },
+      { stage: 'not_before', expected: `iat by ${NOW}`, got: String(NOW + 31) },
+    ],
+    [
+      'an nbf that is text',
+      { nbf: '1' },
+      { stage: 'claims', expected: 'nbf in seconds since the epoch', got: '"1"' },
+    ],
+    ['an nbf before the epoch', { nbf: -1 }, { stage: 'claims' }],
+    [
+      'an iat that is null',
+      { iat: null },
+      { stage: 'claims', expected: 'iat in seconds since the epoch', got: 'null' },
+    ],
+    ['an iat in milliseconds', { iat: NOW * 1000 }, { stage: 'claims' }],
+    ['a subject that is an object', { sub: {} }, { stage: 'claims', expected: 'sub as a string', got: '{}' }],
+    [
+      'a client that is a number',
+      { client_id: 7 },
+      { stage: 'claims', expected: 'client_id as a string', got: '7' },
+    ],
+    [
+      'a scope that is a number',
+      { scope: 7 },
+      { stage: 'claims', expected: 'scope as text or a list of text', got: '7' },
+    ],
+    ['a scope that is an object', { scope: { admin: true } }, { stage: 'claims' }],
+    [
+      'a list of scopes with something else in it',
+      { scp: ['a', 1] },
+      { stage: 'claims', expected: 'scp as text or a list of text' },
+    ],
+    [
+      'permissions that are a flag',
+      { permissions: true },
+      { stage: 'claims', expected: 'permissions as text or a list of text' },
+    ],
+  ])('refuses %s', (_rule, changes, reason) => {
+    expect(refuse(changes)).toMatchObject(reason)
+  })
+
+  it('does not stretch an expiry by the tolerance', () => {
+    expect(refuse({ exp: NOW - 1 }, { toleranceSeconds: 3600 })).toMatchObject({ stage: 'expiry' })
+  })
+
+  it('lets a token without an expiry pass where none is required, and still refuses one that is past', () => {
+    expect(refuse({ exp: undefined }, { requireExpiry: false })).toBeUndefined()
+    expect(refuse({ exp: NOW }, { requireExpiry: false })).toMatchObject({ stage: 'expiry' })
+  })
+
+  it('does not look at issuer and audience where none is stated', () => {
+    expect(refuse({ iss: 7, aud: 7 }, { issuers: undefined, audiences: undefined })).toBeUndefined()
+  })
+
+  it('tells whole seconds also where the time of the check is none', () => {
+    expect(refuseClaims({ ...good, exp: NOW }, STRICT, NOW + 0.9)).toMatchObject({ expected: `after ${NOW}` })
+  })
+})
+
+describe('readAccessToken', () => {
+  it('reads the example of RFC 9068 3', () => {
+    expect(readAccessToken(RFC9068, 'token')).toEqual({
+      token: 'token',
+      tokenType: 'Bearer',
+      clientId: 's6BhdRkqt3',
+      scopes: ['openid', 'profile', 'reademail'],
+      expiresAt: 1639528912,
+      subject: '5ba552d67',
+      issuer: 'https://authorization-server.example.com/',
+      claims: RFC9068,
+    })
+  })
+
+  it('invents nothing where claims are absent', () => {
+    expect(readAccessToken({}, 'token')).toEqual({
+      token: 'token',
+      tokenType: 'Bearer',
+      clientId: 'unknown',
+      scopes: [],
+      expiresAt: undefined,
+      subject: undefined,
+      issuer: undefined,
+      claims: {},
+    })
+  })
+
+  it.each([
+    ['client_id', { client_id: 'a', azp: 'b', cid: 'c', appid: 'd', sub: 'e' }, 'a'],
+    ['else azp (OpenID Connect)', { azp: 'b', cid: 'c', appid: 'd', sub: 'e' }, 'b'],
+    ['else cid (Okta)', { cid: 'c', appid: 'd', sub: 'e' }, 'c'],
+    ['else appid (Entra, first version)', { appid: 'd', sub: 'e' }, 'd'],
+    ['else the subject', { azp: '', sub: 'e' }, 'e'],
+    ['else unknown', { azp: 7 }, 'unknown'],
+  ])('takes the client from %s', (_rule, claims, clientId) => {
+    expect(readAccessToken(claims, 't').clientId).toBe(clientId)
+  })
+
+  it.each([
+    ['scope', { scope: 'a b', scp: ['c'] }, ['a', 'b']],
+    ['scope even where it is empty', { scope: '', scp: ['c'] }, []],
+    ['scope as a list', { scope: ['a', 'b'] }, ['a', 'b']],
+    ['scp where scope is null', { scope: null, scp: 'c d' }, ['c', 'd']],
+    ['scp as a list', { scp: ['c', 'd'] }, ['c', 'd']],
+    ['permissions besides, each once', { scope: 'a b', permissions: ['b', 'p'] }, ['a', 'b', 'p']],
+    ['nowhere else', { roles: ['admin'], groups: ['g'] }, []],
+  ])('takes scopes from %s', (_rule, claims, scopes) => {
+    expect(readAccessToken(claims, 't').scopes).toEqual(scopes)
+  })
+
+  it('copies the claims and freezes the copy all the way down', () => {
+    const given = { a: { b: [1] } }
+    const { claims } = readAccessToken(given, 't')
+    expect(claims).toEqual(given)
+    expect(Object.isFrozen((claims as typeof given).a.b)).toBe(true)
+    expect(Object.isFrozen(given.a)).toBe(false)
+  })
+})
+
+describe('shown', () => {
+  it.each([
+    [undefined, 'nothing'],
+    ['a\nb', '"a\\nb"'],
+    [['a', 1, null], '["a",1,null]'],
+    ['x'.repeat(300), `"${'x'.repeat(199)}…`],
+  ])('writes %j in one short line', (value, text) => {
+    expect(shown(value)).toBe(text)
+  })
+})
