@@ -3,7 +3,7 @@ import type { SessionBindingOptions } from '../http/sessions.js'
 import { type AuthHandler, send } from './adapter.js'
 import { getAccessToken } from './context.js'
 import { requireGuard } from './require-scopes.js'
-import { mayUseSession, parseSessionBinding } from './sessions.js'
+import { createBindings, mayUseSession } from './sessions.js'
 
 /**
  * A handler that answers 404 to an `Mcp-Session-Id` in the hands of anybody but who opened that session. `mcpAuth` does it by
@@ -12,10 +12,10 @@ import { mayUseSession, parseSessionBinding } from './sessions.js'
  * @throws ConfigError where an option cannot be right
  */
 export function bindSessions(options: SessionBindingOptions = {}): AuthHandler {
-  const bindings = parseSessionBinding('bindSessions', options)
+  const bindings = createBindings(options)
   return function bindSessionsHandler(request, response, next) {
     const token = getAccessToken(request)
-    if (bindings === undefined || mayUseSession(bindings, request, response, token)) next()
+    if (mayUseSession(bindings, request, response, token)) next()
     else send(request, response, requireGuard(request).verdicts.foreignSession(request, token).response)
   }
 }

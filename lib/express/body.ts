@@ -14,6 +14,11 @@ export type BodyRead =
 /** What the SDKs' transports take at most. */
 const MAX_BYTES = 4 * 1024 * 1024
 
+/** Nobody is there to be answered. */
+export class ClientGone extends Error {
+  override readonly name: string = 'ClientGone'
+}
+
 const EMPTY: BodyRead = { empty: true }
 const TOO_LARGE: BodyRead = { status: 413, problem: `The body is larger than ${MAX_BYTES} bytes` }
 const NOT_UTF8: BodyRead = { status: 415, problem: 'JSON is UTF-8 (RFC 8259 8.1)' }
@@ -50,7 +55,7 @@ function readParsed({ body }: NodeRequest): BodyRead {
     )
   }
   if (typeof body === 'string') return parseText(body)
-  return Buffer.isBuffer(body) ? decode(body) : { value: body }
+  return body instanceof Uint8Array ? decode(body) : { value: body }
 }
 
 async function readStream(request: NodeRequest): Promise<BodyRead> {
@@ -59,6 +64,8 @@ async function readStream(request: NodeRequest): Promise<BodyRead> {
   const charsets = [...(request.headers['content-type'] ?? '').matchAll(/charset\*?\s*=\s*([^;]*)/gi)]
   if (!charsets.every(([, charset]) => /^"?utf-?8"?\s*$/i.test(charset as string))) return NOT_UTF8
   if (Number(request.headers['content-length'] ?? 0) > MAX_BYTES) return TOO_LARGE
+  // Listening to a stream that is empty and complete is what makes it end.
+  if (request.complete && request.readableLength === 0) return EMPTY
   const bytes = await peekStream(request)
   if (bytes === undefined) return TOO_LARGE
   return bytes.length === 0 ? EMPTY : decompress(bytes, request.headers['content-encoding'])
@@ -73,7 +80,7 @@ function peekStream(request: IncomingMessage): Promise<Buffer | undefined> {
     const chunks: Buffer[] = []
     let size = 0
     const settle = (finish: () => void): void => {
-      request.off('readable', onReadable).off('error', onError).off('close', onClose)
+      request.off('readable', onReadable).off('error', onGone).off('close', onGone)
       finish()
     }
     const onReadable = (): void => {
@@ -98,17 +105,12 @@ function peekStream(request: IncomingMessage): Promise<Buffer | undefined> {
         })
       }
     }
-    const onError = (error: Error): void => {
+    const onGone = (cause?: unknown): void => {
       settle(() => {
-        reject(error)
+        reject(new ClientGone('the client went away before its body was complete', { cause }))
       })
     }
-    const onClose = (): void => {
-      settle(() => {
-        reject(new Error('the client went away'))
-      })
-    }
-    request.on('readable', onReadable).on('error', onError).on('close', onClose)
+    request.on('readable', onReadable).on('error', onGone).on('close', onGone)
   })
 }
 
@@ -132,7 +134,7 @@ async function decompress(bytes: Buffer, encoding = 'identity'): Promise<BodyRea
   }
 }
 
-function decode(bytes: Buffer): BodyRead {
+function decode(bytes: Uint8Array): BodyRead {
   try {
     return parseText(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {

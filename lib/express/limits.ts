@@ -23,7 +23,9 @@ export function parseRateLimit(value: unknown): Required<RateLimitOptions> | fal
   const limit = read.raw('limit') ?? 60
   if (!Number.isSafeInteger(limit) || (limit as number) < 1)
     throw read.invalid('limit', 'a whole number above 0')
-  return { windowSeconds: read.seconds('windowSeconds', 60), limit: limit as number }
+  const windowSeconds = read.seconds('windowSeconds', 60)
+  if (windowSeconds === 0) throw read.invalid('windowSeconds', 'more than 0')
+  return { windowSeconds, limit: limit as number }
 }
 
 /** Begins to load the limiter at once, so that it is there, and made outside any request, when the first one comes. */
@@ -33,7 +35,8 @@ export function createLimiter({ windowSeconds, limit }: Required<RateLimitOption
       rateLimit({
         windowMs: windowSeconds * 1000,
         limit,
-        standardHeaders: 'draft-8',
+        // Later drafts are written with what only Express's response has.
+        standardHeaders: 'draft-7',
         legacyHeaders: false,
         // Its checks log or throw on deployments that work; trust proxy is hinted at by an event instead.
         validate: false,

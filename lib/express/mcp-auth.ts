@@ -99,7 +99,7 @@ function createSite(provider: AuthProvider, options: McpAuthOptions): Site {
   const limited = [...routes.values()].some((route) => route.limited === true)
   const deadlineSeconds = read.seconds('deadlineSeconds', 10)
   if (deadlineSeconds === 0) throw read.invalid('deadlineSeconds', 'more than 0')
-  const origins = read.texts('allowedOrigins')
+
   return {
     guard: new Guard(provider, {
       optional: read.flag('optional'),
@@ -112,12 +112,23 @@ function createSite(provider: AuthProvider, options: McpAuthOptions): Site {
     isGuarded: parseProtect(read.raw('protect')),
     partial: read.has('protect'),
     cors: read.flag('cors', true),
-    allowedOrigins: origins === undefined ? undefined : new Set(origins),
-    sessions: parseSessionBinding('bindSessions', read.raw('bindSessions')),
+    allowedOrigins: parseOrigins(read),
+    sessions: parseSessionBinding(read.raw('bindSessions')),
     toolScopes: read.has('toolScopes') ? parseToolScopes('toolScopes', read.raw('toolScopes')) : undefined,
     limiter: limits === false || !limited ? undefined : createLimiter(limits),
     reporter,
   }
+}
+
+/** As browsers write them, and nothing else, since nothing else would ever match. */
+function parseOrigins(read: OptionReader): ReadonlySet<string> | undefined {
+  const origins = read.texts('allowedOrigins')
+  const odd = origins?.find((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin)
+  if (odd === undefined) return origins && new Set(origins)
+  throw read.invalid(
+    'allowedOrigins',
+    `made of origins such as "https://app.example.com", not ${JSON.stringify(odd)}`,
+  )
 }
 
 /** `app.use(mcpAuth)` makes Express call it with a request: caught here, else every request would hang. */
@@ -182,7 +193,7 @@ function guardPath(
   const go = (settled: Verdict): void => {
     settle(site, settled, request, response, next)
   }
-  if (verdict instanceof Promise) void verdict.then(go)
+  if (verdict instanceof Promise) void verdict.then(go, next)
   else go(verdict)
 }
 

@@ -21,25 +21,30 @@ export interface AnyOf {
  * app.get('/report', requireScopes({ anyOf: ['report:read', 'admin'] }), handler)
  */
 export function requireScopes(...scopes: readonly string[] | readonly [AnyOf]): AuthHandler {
-  const [first] = scopes
-  const mode = typeof first === 'object' ? 'any' : 'all'
-  const needed: unknown = typeof first === 'object' ? first.anyOf : scopes
-  if (
-    !Array.isArray(needed) ||
-    needed.length === 0 ||
-    !needed.every((scope) => typeof scope === 'string' && isScope(scope))
-  ) {
-    throw new ConfigError(
-      'ERR_MCP_AUTH_INVALID_OPTION',
-      'requireScopes needs at least one scope: requireScopes("notes:write"), or requireScopes({ anyOf: ["a", "b"] })',
-    )
-  }
-  const names = needed as string[]
+  const { names, mode } = parseScopeNeed(scopes)
   return function requireScopesHandler(request, response, next) {
     const verdict = requireGuard(request).checkScopes(request, getAccessToken(request), names, mode)
     if ('response' in verdict) send(request, response, verdict.response)
     else next()
   }
+}
+
+interface ScopeNeed {
+  readonly names: readonly string[]
+  readonly mode: 'all' | 'any'
+}
+
+function parseScopeNeed(scopes: readonly unknown[]): ScopeNeed {
+  const [first] = scopes
+  const any = scopes.length === 1 && typeof first === 'object' && first !== null
+  const names: unknown = any ? (first as Partial<AnyOf>).anyOf : scopes
+  const wellFormed =
+    Array.isArray(names) && names.every((scope) => typeof scope === 'string' && isScope(scope))
+  if (wellFormed && names.length > 0) return { names: [...(names as string[])], mode: any ? 'any' : 'all' }
+  throw new ConfigError(
+    'ERR_MCP_AUTH_INVALID_OPTION',
+    'requireScopes needs at least one scope: requireScopes("notes:write"), or requireScopes({ anyOf: ["a", "b"] })',
+  )
 }
 
 /** The guard that a request passed; without one nobody is let through, and the answer is a bare 401. */

@@ -1,22 +1,26 @@
 // Session binding on node's request and response: learns from answers who opened a session, and refuses everybody else.
 import type { ServerResponse } from 'node:http'
 import onHeaders from 'on-headers'
-import { SessionBindings, type SessionBindingOptions } from '../http/sessions.js'
+import { SessionBindings } from '../http/sessions.js'
 import { OptionReader } from '../protocol/options.js'
 import type { AccessToken } from '../runtime/access-token.js'
 import type { NodeRequest } from './adapter.js'
 
 const HEADER = 'mcp-session-id'
 
-/** Reads a `bindSessions` option. */
-export function parseSessionBinding(owner: string, value: unknown): SessionBindings | undefined {
-  if (value === false) return undefined
-  if (value === undefined || value === true) return new SessionBindings()
-  const read = new OptionReader(owner, value, ['maxSessions'])
+/** Reads a `bindSessions` option: false for none. */
+export function parseSessionBinding(value: unknown): SessionBindings | undefined {
+  return value === false ? undefined : createBindings(value === undefined || value === true ? {} : value)
+}
+
+/** Reads the options of session binding. */
+export function createBindings(options: unknown): SessionBindings {
+  const read = new OptionReader('bindSessions', options, ['maxSessions'])
   const maxSessions = read.raw('maxSessions') ?? 100_000
-  if (!Number.isSafeInteger(maxSessions) || (maxSessions as number) < 1)
-    throw read.invalid('maxSessions', 'a whole number above 0')
-  return new SessionBindings({ maxSessions: maxSessions as number } satisfies SessionBindingOptions)
+  if (Number.isSafeInteger(maxSessions) && (maxSessions as number) > 0) {
+    return new SessionBindings({ maxSessions: maxSessions as number })
+  }
+  throw read.invalid('maxSessions', 'a whole number above 0')
 }
 
 /** Whether a caller may use the session that the request names, if it names one. */

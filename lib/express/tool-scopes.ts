@@ -4,7 +4,7 @@ import type { Verdict } from '../http/verdicts.js'
 import { type ToolScopeRules, type ToolScopes, parseToolScopes } from '../protocol/tool-scopes.js'
 import type { AccessToken } from '../runtime/access-token.js'
 import { type AuthHandler, type NodeRequest, send } from './adapter.js'
-import { peekBody } from './body.js'
+import { ClientGone, peekBody } from './body.js'
 import { getAccessToken, guardOf } from './context.js'
 import { requireGuard } from './require-scopes.js'
 
@@ -51,7 +51,6 @@ export function checkToolScopes(
     })
     .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
     .then((outcome) => {
-      // Nobody is there to hear of a request that its client gave up.
-      if (!(outcome instanceof Error && request.destroyed)) done(outcome)
+      if (!(outcome instanceof ClientGone)) done(outcome)
     })
 }

@@ -101,9 +101,13 @@ export class Guard {
   ): Verdict {
     if (needed.length === 0) return { token }
     if (token === undefined) return this.verdicts.challenge(request, 'no credentials', needed)
-    const missing = missingScopes(token.scopes, needed, this.#settings.scopeImplies)
-    const enough = mode === 'any' ? missing.length < needed.length : missing.length === 0
-    return enough ? { token } : this.verdicts.tooFewScopes(request, token, needed)
+    try {
+      const missing = missingScopes(token.scopes, needed, this.#settings.scopeImplies)
+      const enough = mode === 'any' ? missing.length < needed.length : missing.length === 0
+      return enough ? { token } : this.verdicts.tooFewScopes(request, token, needed)
+    } catch (error) {
+      return this.verdicts.thrown(request, error, token.token)
+    }
   }
 
   #withoutToken(request: AuthRequest, { kind, got }: NoToken): Verdict | Promise<Verdict> {

@@ -53,14 +53,16 @@ export class OAuthError extends Error {
   readonly retryAfterSeconds: number | undefined
 
   /** @throws TypeError for a code that no guard answers with */
-  constructor(code: OAuthErrorCode, description: string = WORDS[code], options: OAuthErrorOptions = {}) {
+  constructor(code: OAuthErrorCode, description?: string, options: OAuthErrorOptions = {}) {
     if (!Object.hasOwn(STATUS, code))
       throw new TypeError(`OAuthError has no code ${JSON.stringify(code)}: ${Object.keys(STATUS).join(', ')}`)
-    super(description, options.cause === undefined ? undefined : { cause: options.cause })
+    // Whoever writes no types may pass anything; the words on the wire are text.
+    const words = typeof description === 'string' ? description : WORDS[code]
+    super(words, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
-    this.description = description
+    this.description = words
     this.status = STATUS[code]
-    this.detail = options.detail
+    this.detail = options.detail === undefined ? undefined : String(options.detail)
     this.scopes = options.scopes ?? []
     this.retryAfterSeconds = options.retryAfterSeconds
   }
