@@ -27,7 +27,7 @@ const FLOORS = new Map([
 ])
 const CLIENT_CEILING = 2
 
-const EXPRESS_PACKAGES = new Set(['express', 'express-rate-limit', 'helmet', 'parseurl', 'on-headers'])
+const EXPRESS_PACKAGES = new Set(['express', 'express-rate-limit', 'helmet', 'parseurl'])
 
 /** What depends on when and where the program runs: only `runtime/` touches it, everybody else is handed it. */
 const AMBIENT: readonly (readonly [what: string, code: RegExp, alsoIn?: string])[] = [

@@ -190,11 +190,11 @@ function guardPath(
     return
   }
   const verdict = site.guard.check(request)
-  const go = (settled: Verdict): void => {
-    settle(site, settled, request, response, next)
-  }
-  if (verdict instanceof Promise) void verdict.then(go, next)
-  else go(verdict)
+  if (verdict instanceof Promise) {
+    void verdict.then((settled) => {
+      settle(site, settled, request, response, next)
+    }, next)
+  } else settle(site, verdict, request, response, next)
 }
 
 function settle(
@@ -207,15 +207,12 @@ function settle(
   if (!admit(site, verdict, request, response, next)) return
   const { toolScopes } = site
   const token = getAccessToken(request)
-  // Last and outside of anything that catches: what the app throws is the app's, and nothing may run it twice.
-  const proceed = (): void => {
-    runAs(token, next)
-  }
-  if (toolScopes === undefined || !hasBody(request)) proceed()
+  // Outside of anything that catches: what the app throws is the app's, and nothing may run it twice.
+  if (toolScopes === undefined || !hasBody(request)) runAs(token, next)
   else {
     checkToolScopes(site.guard, toolScopes, request, token, (outcome) => {
       if (outcome instanceof Error) next(outcome)
-      else if (!('response' in outcome) || admit(site, outcome, request, response, next)) proceed()
+      else if (!('response' in outcome) || admit(site, outcome, request, response, next)) runAs(token, next)
     })
   }
 }

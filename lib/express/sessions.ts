@@ -1,6 +1,5 @@
 // Session binding on node's request and response: learns from answers who opened a session, and refuses everybody else.
 import type { ServerResponse } from 'node:http'
-import onHeaders from 'on-headers'
 import { SessionBindings } from '../http/sessions.js'
 import { OptionReader } from '../protocol/options.js'
 import type { AccessToken } from '../runtime/access-token.js'
@@ -34,13 +33,40 @@ export function mayUseSession(
   const named = typeof header === 'string' && header !== '' ? header : undefined
   const standing = named === undefined ? 'own' : bindings.standing(named, token)
   if (standing === 'foreign') return false
-  onHeaders(response, () => {
-    for (const opened of [response.getHeader(HEADER)].flat()) {
-      if (opened !== undefined && String(opened) !== named) bindings.open(String(opened), token)
-    }
+  watchHead(response, (opened) => {
+    for (const id of opened) if (id !== named) bindings.open(id, token)
     // A session that was opened before we could see it, e.g. before a restart, becomes the caller's if the server knows it.
     if (named !== undefined && standing === 'unknown' && response.statusCode < 400)
       bindings.open(named, token)
   })
   return true
+}
+
+/** Looks at a response when its head is written, however its headers were given: set before, or passed to `writeHead`. */
+function watchHead(response: ServerResponse, look: (sessionIds: readonly string[]) => void): void {
+  const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
+  const watched = (...args: unknown[]): ServerResponse => {
+    // Before the head is out: afterwards, what it opened is known to others already.
+    response.statusCode = Number(args[0])
+    look([...sessionIdsIn(args.length > 1 ? args.at(-1) : undefined), ...textsOf(response.getHeader(HEADER))])
+    return writeHead(...args)
+  }
+  response.writeHead = watched
+}
+
+/** `writeHead` takes an object, a flat list of names and values, or a list of pairs. */
+function sessionIdsIn(headers: unknown): string[] {
+  if (typeof headers !== 'object' || headers === null) return []
+  const list: unknown[] = Array.isArray(headers) ? headers : Object.entries(headers)
+  const pairs = Array.isArray(list[0]) ? (list as unknown[][]) : pairUp(list)
+  return pairs.flatMap(([name, value]) => (String(name).toLowerCase() === HEADER ? textsOf(value) : []))
+}
+
+function textsOf(header: unknown): string[] {
+  const values: unknown[] = Array.isArray(header) ? header : [header]
+  return values.filter((value) => typeof value === 'string' || typeof value === 'number').map(String)
+}
+
+function pairUp(flat: readonly unknown[]): unknown[][] {
+  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : []))
 }

@@ -17,7 +17,7 @@ import { AccessToken, type AccessTokenContext } from '../runtime/access-token.js
 import type { Deps } from '../runtime/deps.js'
 import type { Reporter } from '../runtime/events.js'
 import type { VerifyContext } from '../verifiers/verifier.js'
-import { type Verdict, Verdicts, eventPath, redact } from './verdicts.js'
+import { type Verdict, Verdicts, eventPath } from './verdicts.js'
 
 /** How one guard decides. */
 export interface GuardSettings {
@@ -37,7 +37,9 @@ export class Guard {
   readonly #provider: AuthProvider
   readonly #settings: GuardSettings
   readonly #requiredScopes: readonly string[]
-  readonly #tokenContext: AccessTokenContext
+  readonly #resource: string | undefined
+  readonly #href: string | undefined
+  #tokenContext: AccessTokenContext
   /** For recalls, where there is nothing to refuse. */
   readonly #recallContext: VerifyContext
 
@@ -53,7 +55,10 @@ export class Guard {
     const resourceMetadataUrl = discovers ? protectedResourceUrl(resource as string) : undefined
     const scopes = publicScopes(provider.challengeScopes ?? this.#requiredScopes)
     this.verdicts = new Verdicts({ scopes, resourceMetadataUrl }, reporter)
-    this.#tokenContext = { resource, resourceMetadataUrl, scopeImplies, now: deps.now }
+    this.#resource = resource
+    const url = resource === undefined ? undefined : new URL(resource)
+    this.#tokenContext = { resource: url, resourceMetadataUrl, scopeImplies, now: deps.now }
+    this.#href = url?.href
     this.#recallContext = { report: reporter.report, refuse: () => null, scopeImplies }
   }
 
@@ -129,12 +134,8 @@ export class Guard {
   ): Promise<Verdict> {
     const attempt: { reason?: Reason } = {}
     const { reporter, scopeImplies } = this.#settings
-    const refuse = ({ stage, expected, got }: Reason): null => {
-      attempt.reason = {
-        stage,
-        ...(expected !== undefined && { expected: redact(expected, token) }),
-        ...(got !== undefined && { got: redact(got, token) }),
-      }
+    const refuse = (reason: Reason): null => {
+      attempt.reason = reason
       return null
     }
     const context = { report: reporter.report, refuse, scopeImplies }
@@ -144,7 +145,7 @@ export class Guard {
         return this.#admit(request, parseAccessToken(verification, token ?? ''), false)
       }
       if (token === undefined) return this.#anonymous(request, 'no credentials')
-      return this.verdicts.badToken(request, attempt.reason ?? NOT_ACCEPTED)
+      return this.verdicts.badToken(request, attempt.reason ?? NOT_ACCEPTED, token)
     } catch (error) {
       return this.verdicts.thrown(request, error, token, attempt.reason)
     }
@@ -171,7 +172,7 @@ export class Guard {
     if (facts.expiresAt !== undefined && facts.expiresAt * 1000 <= deps.now()) {
       return this.verdicts.badToken(request, { stage: 'expiry', got: `expired at ${facts.expiresAt}` })
     }
-    const token = new AccessToken(facts, this.#tokenContext)
+    const token = new AccessToken(facts, this.#contextOfTokens())
     const required = this.#requiredScopes
     if (required.length > 0 && missingScopes(facts.scopes, required, scopeImplies).length > 0) {
       return this.verdicts.tooFewScopes(request, token, [])
@@ -180,9 +181,17 @@ export class Guard {
     return this.verdicts.allow(request, token, cached)
   }
 
-  #hintAtOtherPaths(request: AuthRequest): void {
+  /** All tokens share one URL object, for its price; one that a handler changed is replaced before the next token gets it. */
+  #contextOfTokens(): AccessTokenContext {
     const { resource } = this.#tokenContext
-    const own = resource === undefined ? '' : pathOf(resource).replace(/\/$/, '')
+    if (resource instanceof URL && resource.href !== this.#href) {
+      this.#tokenContext = { ...this.#tokenContext, resource: new URL(this.#href as string) }
+    }
+    return this.#tokenContext
+  }
+
+  #hintAtOtherPaths(request: AuthRequest): void {
+    const own = this.#resource === undefined ? '' : pathOf(this.#resource).replace(/\/$/, '')
     const path = eventPath(request)
     if (path === own || path.startsWith(`${own}/`)) return
     const message =

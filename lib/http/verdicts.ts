@@ -31,10 +31,15 @@ export interface Refused {
 export class Verdicts {
   readonly #challenge: ChallengeContext
   readonly #reporter: Reporter
+  /** The two answers that floods get: always the same, so written once. */
+  readonly #unauthenticated: AuthResponse
+  readonly #invalidToken: AuthResponse
 
   constructor(challenge: ChallengeContext, reporter: Reporter) {
     this.#challenge = challenge
     this.#reporter = reporter
+    this.#unauthenticated = bareChallenge(challenge)
+    this.#invalidToken = errorResponse(new OAuthError('invalid_token', INVALID_TOKEN), challenge)
   }
 
   allow(request: AuthRequest, token: AccessToken | undefined, cached: boolean): Allowed {
@@ -51,8 +56,9 @@ export class Verdicts {
 
   /** No credentials; `needed` are scopes beyond those of every request. */
   challenge(request: AuthRequest, got: string, needed: readonly string[] = []): Refused {
-    const challenge = { ...this.#challenge, scopes: this.#withRequired(needed) }
-    return this.#refuse(request, bareChallenge(challenge), {
+    const scopes = this.#withRequired(needed)
+    const answer = needed.length === 0 ? this.#unauthenticated : bareChallenge({ ...this.#challenge, scopes })
+    return this.#refuse(request, answer, {
       stage: 'credentials',
       expected: 'a Bearer token',
       got,
@@ -66,8 +72,8 @@ export class Verdicts {
   }
 
   /** A token that is not good here. The caller gets the same words whatever the reason is. */
-  badToken(request: AuthRequest, reason: Reason): Refused {
-    return this.#answer(request, new OAuthError('invalid_token', INVALID_TOKEN), reason)
+  badToken(request: AuthRequest, reason: Reason, token?: string): Refused {
+    return this.#refuse(request, this.#invalidToken, () => withoutToken(reason, token), 'invalid_token')
   }
 
   /** Too few scopes. One challenge names everything that the request needs, so that a client asks once. */
@@ -93,9 +99,13 @@ export class Verdicts {
       const got = redact(error?.detail ?? describeThrown(thrown), token)
       const retry = { retryAfterSeconds: error?.retryAfterSeconds }
       const outage = new OAuthError('temporarily_unavailable', UNAVAILABLE, retry)
-      return this.#answer(request, outage, noted ?? { stage: 'unavailable', got })
+      return this.#answer(
+        request,
+        outage,
+        noted === undefined ? { stage: 'unavailable', got } : withoutToken(noted, token),
+      )
     }
-    const reason = noted ?? { stage: 'verifier', got: redact(error.detail ?? error.description, token) }
+    const reason = withoutToken(noted ?? { stage: 'verifier', got: error.detail ?? error.description }, token)
     return this.#answer(request, new OAuthError(error.code, redact(error.description, token)), reason)
   }
 
@@ -141,13 +151,13 @@ export class Verdicts {
   #refuse(
     request: AuthRequest,
     response: AuthResponse,
-    reason: Reason,
+    reason: Reason | (() => Reason),
     error?: string,
     token?: AccessToken,
   ): Refused {
     if (this.#reporter.listening) {
-      const { status } = response
-      const what = { status, ...(error !== undefined && { error }), reason }
+      const why = typeof reason === 'function' ? reason() : reason
+      const what = { status: response.status, ...(error !== undefined && { error }), reason: why }
       this.#reporter.report({
         type: 'request.refused',
         ...describe(request),
@@ -183,6 +193,14 @@ function describeThrown(thrown: unknown): string {
     return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `a thrown ${typeof thrown}`
   } catch {
     return 'something thrown that cannot be described'
+  }
+}
+
+function withoutToken({ stage, expected, got }: Reason, token: string | undefined): Reason {
+  return {
+    stage,
+    ...(expected !== undefined && { expected: redact(expected, token) }),
+    ...(got !== undefined && { got: redact(got, token) }),
   }
 }
 

@@ -74,6 +74,21 @@ export function parseAccessToken(fields: unknown, presented: string): VerifiedTo
   })
 }
 
+/** Freezes facts that were just parsed from JSON and belong to nobody else. */
+export function sealParsed(token: VerifiedToken): VerifiedToken {
+  deepFreeze(token)
+  complete.add(token)
+  return token
+}
+
+function deepFreeze(value: object): void {
+  for (const name in value) {
+    const member: unknown = (value as Readonly<Record<string, unknown>>)[name]
+    if (typeof member === 'object' && member !== null) deepFreeze(member)
+  }
+  Object.freeze(value)
+}
+
 /** Copies facts and freezes the copy, so that what one request does to them is not seen by another. */
 export function seal(token: VerifiedToken): VerifiedToken {
   const sealed = frozenCopy(token, new Map()) as VerifiedToken

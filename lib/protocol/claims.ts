@@ -1,5 +1,5 @@
 // RFC 9068 2.2, RFC 7662 2.2 and RFC 7519 4.1: what claims say about an access token, whoever asserted them.
-import { LATEST_TIME, type VerifiedToken, seal } from './access-token.js'
+import { LATEST_TIME, type VerifiedToken, sealParsed } from './access-token.js'
 import { audienceMatches } from './resource.js'
 import { parseScopes } from './scopes.js'
 
@@ -90,7 +90,7 @@ export function refuseKind(claims: Readonly<Record<string, unknown>>): Reason | 
 /** Reads claims that {@link refuseClaims} let pass. `claims` must belong to nobody else: it is frozen. */
 export function readAccessToken(claims: Readonly<Record<string, unknown>>, token: string): VerifiedToken {
   const { sub, iss, exp } = claims
-  return seal({
+  return sealParsed({
     token,
     tokenType: 'Bearer',
     clientId: firstText(claims, CLIENT_CLAIMS) ?? UNKNOWN_CLIENT,

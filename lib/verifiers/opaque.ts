@@ -46,7 +46,9 @@ export class OpaqueTokens {
     this.#deps = deps
     const { cache, cacheTtlSeconds } = service
     this.#accepted =
-      cache === false || cacheTtlSeconds === 0 ? undefined : new VerifiedTokenCache(cache, deps.now)
+      cache === false || cacheTtlSeconds === 0
+        ? undefined
+        : new VerifiedTokenCache(cache, deps.now, weighClaims)
   }
 
   recall(token: string): VerifiedToken | undefined {
@@ -96,6 +98,11 @@ export class OpaqueTokens {
     if (this.#deps.now() < this.#nextProbe) throw unavailable('the service failed several times in a row')
     this.#nextProbe = this.#deps.now() + PROBE_MILLISECONDS
   }
+}
+
+/** Claims of an opaque token are as many as the service likes. */
+function weighClaims({ claims }: VerifiedToken): number {
+  return JSON.stringify(claims).length
 }
 
 /** 4xx about what was asked, not about who asks or how often. */
