@@ -33,6 +33,7 @@ export function mayUseSession(
   const named = typeof header === 'string' && header !== '' ? header : undefined
   const standing = named === undefined ? 'own' : bindings.standing(named, token)
   if (standing === 'foreign') return false
+  if (standing === 'own' && !mayOpen(request)) return true
   watchHead(response, (opened) => {
     for (const id of opened) if (id !== named) bindings.open(id, token)
     // A session that was opened before we could see it, e.g. before a restart, becomes the caller's if the server knows it.
@@ -40,6 +41,14 @@ export function mayUseSession(
       bindings.open(named, token)
   })
   return true
+}
+
+/**
+ * Sessions are opened by POST, before a version is agreed on: whoever states one is past that (MCP 2025-06-18 and later). A server
+ * that opens one nevertheless has it bound at its first use.
+ */
+function mayOpen({ method, headers }: NodeRequest): boolean {
+  return method === 'POST' && (headers['mcp-protocol-version'] === undefined || headers[HEADER] !== undefined)
 }
 
 /** Looks at a response when its head is written, however its headers were given: set before, or passed to `writeHead`. */
