@@ -38,8 +38,7 @@ export class Guard {
   readonly #settings: GuardSettings
   readonly #requiredScopes: readonly string[]
   readonly #resource: string | undefined
-  readonly #href: string | undefined
-  #tokenContext: AccessTokenContext
+  readonly #tokenContext: AccessTokenContext
   /** For recalls, where there is nothing to refuse. */
   readonly #recallContext: VerifyContext
 
@@ -56,9 +55,7 @@ export class Guard {
     const scopes = publicScopes(provider.challengeScopes ?? this.#requiredScopes)
     this.verdicts = new Verdicts({ scopes, resourceMetadataUrl }, reporter)
     this.#resource = resource
-    const url = resource === undefined ? undefined : new URL(resource)
-    this.#tokenContext = { resource: url, resourceMetadataUrl, scopeImplies, now: deps.now }
-    this.#href = url?.href
+    this.#tokenContext = { resource, resourceMetadataUrl, scopeImplies, now: deps.now }
     this.#recallContext = { report: reporter.report, refuse: () => null, scopeImplies }
   }
 
@@ -172,22 +169,13 @@ export class Guard {
     if (facts.expiresAt !== undefined && facts.expiresAt * 1000 <= deps.now()) {
       return this.verdicts.badToken(request, { stage: 'expiry', got: `expired at ${facts.expiresAt}` })
     }
-    const token = new AccessToken(facts, this.#contextOfTokens())
+    const token = new AccessToken(facts, this.#tokenContext)
     const required = this.#requiredScopes
     if (required.length > 0 && missingScopes(facts.scopes, required, scopeImplies).length > 0) {
       return this.verdicts.tooFewScopes(request, token, [])
     }
     if (!cached) this.#hintAtOtherPaths(request)
     return this.verdicts.allow(request, token, cached)
-  }
-
-  /** All tokens share one URL object, for its price; one that a handler changed is replaced before the next token gets it. */
-  #contextOfTokens(): AccessTokenContext {
-    const { resource } = this.#tokenContext
-    if (resource instanceof URL && resource.href !== this.#href) {
-      this.#tokenContext = { ...this.#tokenContext, resource: new URL(this.#href as string) }
-    }
-    return this.#tokenContext
   }
 
   #hintAtOtherPaths(request: AuthRequest): void {

@@ -63,7 +63,7 @@ export class OAuthError extends Error {
     this.description = words
     this.status = STATUS[code]
     this.detail = options.detail === undefined ? undefined : String(options.detail)
-    this.scopes = options.scopes ?? []
+    this.scopes = scopesOf(options)
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

@@ -6,7 +6,7 @@ import { type ScopeImplies, holdsScope } from '../protocol/scopes.js'
 /** What the guard adds to the facts of a token. */
 export interface AccessTokenContext {
   /** URL of the resource that the token was accepted for. */
-  readonly resource?: string | URL | undefined
+  readonly resource?: string | undefined
   readonly resourceMetadataUrl?: string | undefined
   readonly scopeImplies?: ScopeImplies | undefined
   /** Milliseconds since the epoch. Default: the system's clock. */
@@ -53,8 +53,7 @@ export class AccessToken {
     this.clientId = facts.clientId
     this.scopes = [...facts.scopes]
     if (facts.expiresAt !== undefined) this.expiresAt = facts.expiresAt
-    const { resource } = context
-    if (resource !== undefined) this.resource = resource instanceof URL ? resource : new URL(resource)
+    if (context.resource !== undefined) this.resource = new URL(context.resource)
     if (context.resourceMetadataUrl !== undefined) this.resourceMetadataUrl = context.resourceMetadataUrl
     if (facts.subject !== undefined) this.subject = facts.subject
     if (facts.issuer !== undefined) this.issuer = facts.issuer
