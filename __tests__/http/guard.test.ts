@@ -20,6 +20,7 @@ import { parseToolScopes } from '../../lib/protocol/tool-scopes.js'
 import { AccessToken } from '../../lib/runtime/access-token.js'
 import { createDeps } from '../../lib/runtime/deps.js'
 import { createReporter } from '../../lib/runtime/events.js'
+import { hostile, thenable, toss, tossLater } from '../support/odd.js'
 
 const START = 1_700_000_000_000
 const TOKEN = 'opaque-credential/1'
@@ -377,11 +378,6 @@ describe('Guard.check', () => {
   })
 
   describe('where the verifier throws', () => {
-    const hostile = {
-      get code(): string {
-        throw new Error('no')
-      },
-    }
     const endless: () => Promise<never> = () => new Promise(() => undefined)
 
     it.each<[rule: string, thrown: unknown, got: string]>([
@@ -401,14 +397,9 @@ describe('Guard.check', () => {
         Object.assign(new Error('no'), { name: Symbol('no') }),
         'something thrown that cannot be described',
       ],
-      ['an object that throws when it is looked at', hostile, 'a thrown object'],
+      ['an object that throws when it is looked at', hostile('code'), 'a thrown object'],
     ])('answers 503 without a challenge: %s', async (_rule, thrown, got) => {
-      for (const verifyToken of [
-        () => {
-          throw thrown
-        },
-        () => Promise.reject(thrown as Error),
-      ]) {
+      for (const verifyToken of [() => toss(thrown), () => tossLater(thrown)]) {
         const at = stand(provider(verifyToken))
         expect(answerOf(await at.guard.check(bearer))).toEqual(OUTAGE)
         expect(reasonOf(at)).toEqual({ stage: 'unavailable', got })
@@ -439,7 +430,7 @@ describe('Guard.check', () => {
         'the database',
       ],
     ])('answers 503 with our words: %s', async (_rule, thrown, retry, got) => {
-      const at = stand(provider(() => Promise.reject(thrown as Error)))
+      const at = stand(provider(() => tossLater(thrown)))
       expect(answerOf(await at.guard.check(bearer))).toEqual({ ...OUTAGE, retry })
       expect(reasonOf(at)).toEqual({ stage: 'unavailable', got })
     })
@@ -477,7 +468,7 @@ describe('Guard.check', () => {
         'jwt expired',
       ],
     ])('answers 401 where that speaks of the token: %s', async (_rule, thrown, description, got) => {
-      const at = stand(provider(() => Promise.reject(thrown as Error)))
+      const at = stand(provider(() => tossLater(thrown)))
       expect(answerOf(await at.guard.check(bearer))).toEqual({
         status: 401,
         challenge: `Bearer error="invalid_token", error_description="${description}", ${POINTER}`,
@@ -582,7 +573,7 @@ describe('Guard.check', () => {
 
     it.each<[rule: string, hang: () => unknown]>([
       ['never settles', endless],
-      ['returns a thenable that never settles', () => ({ then: () => undefined })],
+      ['returns a thenable that never settles', () => thenable(() => () => undefined)],
     ])('answers 503 at the deadline where it %s', async (_rule, hang) => {
       const at = stand(
         provider(() => hang() as never),
@@ -668,6 +659,23 @@ describe('Guard.check', () => {
       const first = tokenOf(guard.check(bearer) as Verdict)
       first?.scopes.push('admin')
       expect(tokenOf(guard.check(bearer) as Verdict)?.scopes).toEqual(['a'])
+    })
+
+    const resourceOf = (guard: Guard): URL | undefined => tokenOf(guard.check(bearer) as Verdict)?.resource
+
+    it('shows no request what an earlier one did to its resource', () => {
+      const { guard } = stand(recalls(() => known()))
+      const first = resourceOf(guard)
+      Object.assign(first ?? {}, { pathname: '/changed' })
+      expect(first?.href).toBe('https://api.example.com/changed')
+      expect(resourceOf(guard)?.href).toBe('https://api.example.com/mcp')
+    })
+
+    it('shows none what another does to its resource at the same time', () => {
+      const { guard } = stand(recalls(() => known()))
+      const [first, second] = [resourceOf(guard), resourceOf(guard)]
+      Object.assign(first ?? {}, { pathname: '/changed' })
+      expect(second?.href).toBe('https://api.example.com/mcp')
     })
 
     it('hands the provider what verifyToken gets, where there is nothing to refuse', () => {
@@ -856,6 +864,13 @@ describe('Guard.checkScopes', () => {
       body: { error: 'insufficient_scope', error_description: `This needs the scope ${scope}` },
     })
     expect(events.at(-1)).toMatchObject({ reason: { stage: 'scope', expected: scope, got: 'a b' } })
+  })
+
+  it('answers 503 where the comparison throws: nothing could be decided', () => {
+    const scopeImplies = (): boolean => toss(new Error('no network'))
+    const at = stand(accepts(), { scopeImplies })
+    expect(answerOf(at.guard.checkScopes(bearer, token, ['x'], 'all'))).toEqual(OUTAGE)
+    expect(reasonOf(at)).toEqual({ stage: 'unavailable', got: 'Error: no network' })
   })
 
   it('challenges a caller who is not known, without an error, naming the same scopes', () => {

@@ -23,10 +23,8 @@ describe('metadataRoutes', () => {
       ['/.well-known/oauth-protected-resource/mcp', ['GET']],
       ['/.well-known/oauth-protected-resource', ['GET']],
     ])
-    const answers = await Promise.all(
-      routes.map((route) => route.handle({ headers: { host: 'evil.example' } })),
-    )
-    for (const { status, headers, body = '' } of answers) {
+    for (const route of routes) {
+      const { status, headers, body = '' } = await route.handle({ headers: { host: 'evil.example' } })
       expect({ status, headers }).toEqual({
         status: 200,
         headers: { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=3600' },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { type AuthEvent, AccessToken, type AuthRequest } from 'express-mcp-auth'
-import { type Verdict, Verdicts, eventPath, redact } from '../../lib/http/verdicts.js'
+import { AccessToken, type AuthEvent, type AuthRequest, OAuthError } from 'express-mcp-auth'
+import { type Verdict, Verdicts, eventPath } from '../../lib/http/verdicts.js'
 import { createReporter } from '../../lib/runtime/events.js'
 
 const request: AuthRequest = {
@@ -84,6 +84,32 @@ describe('Verdicts', () => {
     expect(events).toMatchObject([{ status, reason: { stage: 'body', got: 'No' } }])
   })
 
+  it('quotes no token to the operator, neither what a verifier noted nor what it threw', () => {
+    const secret = 'opaque+credential/1=='
+    const quoting = { stage: 's', expected: `a ${secret} b`, got: `${encodeURIComponent(secret)}, ${secret}` }
+    const redacted = { stage: 's', expected: 'a [token] b', got: '[token], [token]' }
+    verdicts.badToken(request, quoting, secret)
+    verdicts.thrown(request, new Error('x'), secret, quoting)
+    verdicts.thrown(request, new OAuthError('invalid_token'), secret, quoting)
+    verdicts.thrown(request, new Error(`no ${secret}`), secret)
+    expect(events).toMatchObject([
+      { status: 401, reason: redacted },
+      { status: 503, reason: redacted },
+      { status: 401, reason: redacted },
+      { status: 503, reason: { stage: 'unavailable', got: 'Error: no [token]' } },
+    ])
+  })
+
+  it('leaves words as they are where there is no token, or one that is a word', () => {
+    for (const secret of [undefined, '', 'a', 'invalid']) {
+      expect(
+        answerOf(verdicts.thrown(request, new OAuthError('invalid_token', 'An invalid key'), secret)),
+      ).toMatchObject({
+        body: { error_description: 'An invalid key' },
+      })
+    }
+  })
+
   it('names of a caller only what is known', () => {
     verdicts.allow(request, new AccessToken({ token: 't', clientId: 'c' }), true)
     verdicts.allow(request, undefined, false)
@@ -103,21 +129,10 @@ describe('eventPath', () => {
     ['http://api.example.com/mcp?a=b', '/mcp'],
     ['HTTP://api.example.com:80/mcp', '/mcp'],
     ['http://api.example.com', ''],
+    ['/mcp#secret', '/mcp'],
     ['*', '*'],
     [undefined, '/'],
   ])('of %j is %j: no query, no host', (url, path) => {
     expect(eventPath({ url, headers: {} })).toBe(path)
-  })
-})
-
-describe('redact', () => {
-  it('leaves text as it is where there is no token', () => {
-    expect([redact('text', undefined), redact('text', '')]).toEqual(['text', 'text'])
-  })
-
-  it('writes a mark for the token, plain or encoded, once for each time', () => {
-    const secret = 'opaque+credential/1=='
-    const text = `a ${secret} b ${encodeURIComponent(secret)} c`
-    expect(redact(text, secret)).toBe('a [token] b [token] c')
   })
 })

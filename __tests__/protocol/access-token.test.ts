@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseAccessToken, seal } from '../../lib/protocol/access-token.js'
+import { parseAccessToken, seal, sealParsed } from '../../lib/protocol/access-token.js'
 
 const complete = {
   token: 'opaque',
@@ -174,5 +174,16 @@ describe('seal', () => {
   it('marks no copy of a sealed one', () => {
     const copy = { ...seal({ ...parseAccessToken(complete, 't') }), scopes: 'all' }
     expect(() => parseAccessToken(copy, 't')).toThrow('"scopes" must be an array of strings')
+  })
+})
+
+describe('sealParsed', () => {
+  it('freezes what it is given, in place, and marks it as checked', () => {
+    const claims = { list: [{ a: 1 }] }
+    const given = { ...parseAccessToken(complete, 't'), scopes: ['a'], claims }
+    expect(sealParsed(given)).toBe(given)
+    for (const part of [given, given.scopes, claims, claims.list, claims.list[0]])
+      expect(Object.isFrozen(part)).toBe(true)
+    expect(parseAccessToken(given, 't')).toBe(given)
   })
 })

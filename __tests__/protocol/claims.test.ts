@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
-import { type ClaimRules, readAccessToken, refuseClaims, shown } from '../../lib/protocol/claims.js'
+import {
+  type ClaimRules,
+  readAccessToken,
+  refuseClaims,
+  refuseKind,
+  shown,
+} from '../../lib/protocol/claims.js'
 
 // RFC 9068 3
 const RFC9068 = {
@@ -117,6 +123,7 @@ describe('refuseClaims', () => {
       { iat: null },
       { stage: 'claims', expected: 'iat in seconds since the epoch', got: 'null' },
     ],
+    ['an iat in the last second of the year 9999', { iat: 253_402_300_799 }, { stage: 'not_before' }],
     ['an iat in milliseconds', { iat: NOW * 1000 }, { stage: 'claims' }],
     ['a subject that is an object', { sub: {} }, { stage: 'claims', expected: 'sub as a string', got: '{}' }],
     [
@@ -159,6 +166,36 @@ describe('refuseClaims', () => {
 
   it('tells whole seconds also where the time of the check is none', () => {
     expect(refuseClaims({ ...good, exp: NOW }, STRICT, NOW + 0.9)).toMatchObject({ expected: `after ${NOW}` })
+  })
+})
+
+describe('refuseKind', () => {
+  it.each([
+    ['nothing', {}],
+    ['token_use access, as Cognito has it', { token_use: 'access' }],
+    ['token_use access_token', { token_use: 'access_token' }],
+    ['typ Bearer, as Keycloak has it', { typ: 'Bearer' }],
+    ['a typ of no known kind', { typ: ['ID'] }],
+    ['the example of RFC 9068 3', RFC9068],
+  ])('takes claims that say %s', (_rule, claims) => {
+    expect(refuseKind(claims)).toBeUndefined()
+  })
+
+  it.each<[claims: object, expected: string, got: string]>([
+    [{ token_use: 'id' }, 'an access token', 'token_use "id"'],
+    [{ token_use: 'refresh' }, 'an access token', 'token_use "refresh"'],
+    [{ token_use: null }, 'an access token', 'token_use null'],
+    [{ typ: 'ID' }, 'an access token', 'typ "ID"'],
+    [{ typ: 'Refresh' }, 'an access token', 'typ "Refresh"'],
+    [{ typ: 'Offline' }, 'an access token', 'typ "Offline"'],
+    [{ typ: 'Logout' }, 'an access token', 'typ "Logout"'],
+    [{ at_hash: 'a' }, 'an access token', 'an ID token (at_hash)'],
+    [{ c_hash: undefined }, 'an access token', 'an ID token (c_hash)'],
+    [{ s_hash: null }, 'an access token', 'an ID token (s_hash)'],
+    [{ cnf: { jkt: 'a' } }, 'a bearer token', 'a token that is bound to a key (cnf)'],
+    [{ cnf: null }, 'a bearer token', 'a token that is bound to a key (cnf)'],
+  ])('refuses %j', (claims, expected, got) => {
+    expect(refuseKind(claims as Record<string, unknown>)).toEqual({ stage: 'type', expected, got })
   })
 })
 
@@ -212,12 +249,13 @@ describe('readAccessToken', () => {
     expect(readAccessToken(claims, 't').scopes).toEqual(scopes)
   })
 
-  it('copies the claims and freezes the copy all the way down', () => {
-    const given = { a: { b: [1] } }
+  it('freezes the claims all the way down, since nobody else has them', () => {
+    const given = JSON.parse('{"a":{"b":[{"c":1}],"__proto__":{"d":{}}},"n":null}') as { a: { b: [object] } }
     const { claims } = readAccessToken(given, 't')
-    expect(claims).toEqual(given)
-    expect(Object.isFrozen((claims as typeof given).a.b)).toBe(true)
-    expect(Object.isFrozen(given.a)).toBe(false)
+    expect(claims).toBe(given)
+    const inner = Object.getOwnPropertyDescriptor(given.a, '__proto__')?.value as { d: object }
+    for (const part of [given, given.a, given.a.b, given.a.b[0], inner, inner.d])
+      expect(Object.isFrozen(part)).toBe(true)
   })
 })
 
@@ -226,6 +264,7 @@ describe('shown', () => {
     [undefined, 'nothing'],
     ['a\nb', '"a\\nb"'],
     [['a', 1, null], '["a",1,null]'],
+    ['x'.repeat(198), `"${'x'.repeat(198)}"`],
     ['x'.repeat(300), `"${'x'.repeat(199)}…`],
   ])('writes %j in one short line', (value, text) => {
     expect(shown(value)).toBe(text)

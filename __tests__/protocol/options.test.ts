@@ -225,6 +225,22 @@ describe('unknownName', () => {
     expect(error.code).toBe('ERR_MCP_AUTH_UNKNOWN_OPTION')
   })
 
+  it.each([
+    ['abcdefgh', 'abcdef', true],
+    ['abcd', 'abcdef', true],
+    ['abcdxy', 'abcdef', true],
+    ['abcxyz', 'abcdef', false],
+    ['abcdefghi', 'abcdef', false],
+    ['isabc', 'iss', false],
+    ['isab', 'iss', true],
+    ['abcdefxyz', 'abcdefghi', true],
+    ['abcdewxyz', 'abcdefghi', false],
+  ])('takes %j for a slip of %j: %j', (name, known, near) => {
+    expect(unknownName('No', name, [known]).message).toBe(
+      near ? `No. Did you mean "${known}"?` : `No. Known: ${known}`,
+    )
+  })
+
   it('lists all where none is near', () => {
     expect(unknownName('No', 'somethingElse', ['a', 'b']).message).toBe('No. Known: a, b')
   })

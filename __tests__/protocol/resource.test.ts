@@ -20,6 +20,7 @@ describe('audienceMatches', () => {
     ['other letters', MCP.toUpperCase()],
     ['text that contains it', `${MCP} https://other.example`],
     ['an empty list', []],
+    ['a list of others', ['https://other.example', `${MCP}/`]],
     ['a list within a list', [[MCP]]],
     ['an object', { [MCP]: true }],
     ['an object that has it as text', { toString: () => MCP }],

@@ -209,6 +209,16 @@ describe('readOperations', () => {
     ['a completion for nothing', complete(undefined), 'completion/complete does not say what it is for'],
     ['a completion for null', complete(null), 'completion/complete does not say what it is for'],
     [
+      'a completion for a number and a resource',
+      complete({ name: 7, uri: 'a:b' }),
+      'completion/complete does not say what it is for',
+    ],
+    [
+      'a completion for a prompt and a number',
+      complete({ name: 'p', uri: 7 }),
+      'completion/complete does not say what it is for',
+    ],
+    [
       'a completion by a number',
       complete({ type: 'ref/resource', uri: 7 }),
       'completion/complete does not say what it is for',
@@ -253,6 +263,11 @@ describe('scopesOfOperations', () => {
     ['asks nothing where no rule fits', list, []],
   ])('%s', (_rule, body, needs) => {
     expect(needed(body, scopes)).toEqual(needs)
+  })
+
+  it('takes a star alone for every name', () => {
+    expect(needed([call('a'), call('')], { tools: { '*': ['x'], a: [] } })).toEqual(['x'])
+    expect(needed(list, { methods: { '*': ['x'] } })).toEqual(['x'])
   })
 
   it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
@@ -333,6 +348,8 @@ describe('scopesOfOperations', () => {
     'urn:x',
     'no uri',
     'https://[/data',
+    'file:///%zz',
+    'file:///%73ecret%',
   ])('finds none for %j', (uri) => {
     expect(needed(read(uri), scopes)).toEqual(['resources'])
   })

@@ -14,6 +14,7 @@ import {
 import { tokenForm } from '../../lib/protocol/jws-guard.js'
 import { configErrorOf } from '../support/config-error.js'
 import { ISSUER, RESOURCE, createKey, createToken } from '../support/issuer.js'
+import { tossLater } from '../support/odd.js'
 import { createRecorder } from '../support/recorder.js'
 
 const { context } = createRecorder()
@@ -41,7 +42,7 @@ describe('MultiAuth', () => {
     source(name, () => ({ clientId: name, scopes: ['s'] }), more)
   const no = (name: string, more: Partial<AuthProvider> = {}): AuthProvider => source(name, () => null, more)
   const fails = (name: string, error: unknown, more: Partial<AuthProvider> = {}): AuthProvider =>
-    source(name, () => Promise.reject(error as Error), more)
+    source(name, () => tossLater(error), more)
   const multi = (...verifiers: readonly Verifier[]): MultiAuth => new MultiAuth({ verifiers })
   const outcome = (provider: MultiAuth, token = 'token'): Promise<unknown> =>
     provider.verifyToken(token, context).catch((error: unknown) => error)
@@ -228,7 +229,7 @@ describe('MultiAuth', () => {
       expect(await outcome(provider, token)).toMatchObject({ code: 'insufficient_scope' })
     })
 
-    it('it under the scopes of the whole', async () => {
+    it('under the scopes of the whole', async () => {
       const provider = new MultiAuth({ verifiers: [jwt(['x'])], requiredScopes: [] })
       const token = createToken(key)
       const verified = await provider.verifyToken(token, context)

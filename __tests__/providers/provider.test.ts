@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { type AuthProvider, type AuthRequest, JWTVerifier, StaticTokenVerifier } from 'express-mcp-auth'
 import { resourceOf, toProvider, toVerifier } from '../../lib/providers/provider.js'
 import { configErrorOf } from '../support/config-error.js'
+import { thenable } from '../support/odd.js'
 
 const verifyToken = (): null => null
 const ISSUER = 'https://login.example.com'
@@ -87,7 +88,10 @@ describe('toProvider', () => {
     ['a promise', Promise.resolve({ verifyToken }), 'mcpAuth was given a promise: await the provider first'],
     [
       'a thenable',
-      { then: () => undefined, verifyToken },
+      Object.assign(
+        thenable(() => () => undefined),
+        { verifyToken },
+      ),
       'mcpAuth was given a promise: await the provider first',
     ],
     ['nothing', undefined, 'mcpAuth needs a provider, not undefined'],

@@ -166,7 +166,10 @@ describe('fetchJson', () => {
     const { port } = server.address() as AddressInfo
     await new Promise((resolve) => server.close(resolve))
     const message = `fetch failed: connect ECONNREFUSED 127.0.0.1:${port}`
-    await expect(ask({ url: `http://127.0.0.1:${port}` })).rejects.toMatchObject({ name: 'FetchError', message })
+    await expect(ask({ url: `http://127.0.0.1:${port}` })).rejects.toMatchObject({
+      name: 'FetchError',
+      message,
+    })
   })
 
   it('says it also where the connection breaks within the body', async () => {
@@ -182,7 +185,9 @@ describe('fetchJson', () => {
     ['an error', new Error('no route'), 'no route'],
     [
       'an error whose cause has no words',
-      new TypeError('fetch failed', { cause: new AggregateError([], '') }),
+      new TypeError('fetch failed', {
+        cause: Object.assign(new AggregateError([], 'none'), { message: '' }),
+      }),
       'fetch failed: AggregateError',
     ],
     ['an error whose cause is no error', new Error('no route', { cause: 'c' }), 'no route'],

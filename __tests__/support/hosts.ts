@@ -63,7 +63,7 @@ const onExpress =
     app.use((error: unknown, _request: unknown, response: ServerResponse, _next: unknown) => {
       fail(error, response)
     })
-    return app as unknown as RequestListener
+    return app
   }
 
 const LISTENERS: Readonly<Record<HostName, Compose>> = {

@@ -18,19 +18,31 @@ export interface SigningKey {
 }
 
 /** Makes a key for an algorithm. */
-export function createKey(alg: 'RS256' | 'PS256' | 'ES256' | 'ES384' | 'EdDSA' = 'RS256', kid = `${alg}-key`): SigningKey {
+export function createKey(
+  alg: 'RS256' | 'PS256' | 'ES256' | 'ES384' | 'EdDSA' = 'RS256',
+  kid = `${alg}-key`,
+): SigningKey {
   const { publicKey, privateKey } =
     alg === 'EdDSA'
       ? generateKeyPairSync('ed25519')
       : alg.startsWith('ES')
         ? generateKeyPairSync('ec', { namedCurve: alg === 'ES256' ? 'P-256' : 'P-384' })
         : generateKeyPairSync('rsa', { modulusLength: 2048 })
-  return { alg, kid, jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' }, privateKey, publicKey }
+  return {
+    alg,
+    kid,
+    jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' },
+    privateKey,
+    publicKey,
+  }
 }
 
 /** base64url of a value as JSON, or of bytes. */
 export function encode(value: unknown): string {
-  const bytes = typeof value === 'string' || Buffer.isBuffer(value) ? Buffer.from(value) : Buffer.from(JSON.stringify(value))
+  const bytes =
+    typeof value === 'string' || Buffer.isBuffer(value)
+      ? Buffer.from(value)
+      : Buffer.from(JSON.stringify(value))
   return bytes.toString('base64url')
 }
 
@@ -46,12 +58,22 @@ export function signInput(input: string, { alg, privateKey }: SigningKey): Buffe
   if (alg === 'EdDSA') return sign(null, bytes, privateKey)
   const hash = `sha${alg.slice(2)}`
   if (alg.startsWith('ES')) return sign(hash, bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  return alg.startsWith('PS') ? sign(hash, bytes, { key: privateKey, padding: 6, saltLength: 32 }) : sign(hash, bytes, privateKey)
+  return alg.startsWith('PS')
+    ? sign(hash, bytes, { key: privateKey, padding: 6, saltLength: 32 })
+    : sign(hash, bytes, privateKey)
 }
 
 /** Claims of a good token, with changes; `undefined` drops a claim. */
 export function claimsOf(changes: Json = {}, nowSeconds: number = Math.floor(Date.now() / 1000)): Json {
-  const claims = { iss: ISSUER, aud: RESOURCE, sub: 'user-1', client_id: 'client-1', iat: nowSeconds, exp: nowSeconds + 3600, ...changes }
+  const claims = {
+    iss: ISSUER,
+    aud: RESOURCE,
+    sub: 'user-1',
+    client_id: 'client-1',
+    iat: nowSeconds,
+    exp: nowSeconds + 3600,
+    ...changes,
+  }
   return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined))
 }
 
@@ -66,7 +88,12 @@ export type Answer = (request: IncomingMessage, response: ServerResponse, body: 
 export interface Stub {
   readonly url: string
   /** What it was asked, in order. */
-  readonly requests: { readonly method: string; readonly url: string; readonly headers: IncomingMessage['headers']; readonly body: string }[]
+  readonly requests: {
+    readonly method: string
+    readonly url: string
+    readonly headers: IncomingMessage['headers']
+    readonly body: string
+  }[]
   answer: Answer
   close(): Promise<void>
 }
@@ -77,17 +104,28 @@ export async function startStub(answer: Answer): Promise<Stub> {
   const server = createServer((request, response) => {
     let body = ''
     request.setEncoding('utf8')
-    request.on('data', (chunk: string) => { body += chunk })
+    request.on('data', (chunk: string) => {
+      body += chunk
+    })
     request.on('end', () => {
-      stub.requests.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body })
+      stub.requests.push({
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        body,
+      })
       stub.answer(request, response, body)
     })
   })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   stub.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   stub.close = () =>
     new Promise((resolve) => {
-      server.close(() => { resolve() })
+      server.close(() => {
+        resolve()
+      })
       server.closeAllConnections()
     })
   return stub

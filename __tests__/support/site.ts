@@ -2,7 +2,13 @@
 import { type IncomingMessage, type RequestListener, type ServerResponse, createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import express, { type Express } from 'express'
-import { type AuthEvent, type McpAuthOptions, type ProviderLike, getAccessToken, mcpAuth } from 'express-mcp-auth'
+import {
+  type AuthEvent,
+  type McpAuthOptions,
+  type ProviderLike,
+  getAccessToken,
+  mcpAuth,
+} from 'express-mcp-auth'
 
 /** A running guarded app. */
 export interface Site {
@@ -16,20 +22,30 @@ export interface Site {
 }
 
 /** Starts any listener. */
-export async function startServer(listener: RequestListener): Promise<{ url: string; close: () => Promise<void> }> {
+export async function startServer(
+  listener: RequestListener,
+): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer(listener)
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const close = (): Promise<void> =>
     new Promise((resolve) => {
-      server.close(() => { resolve() })
+      server.close(() => {
+        resolve()
+      })
       server.closeAllConnections()
     })
   return { url, close }
 }
 
 /** Starts Express 5 with the guard at its root and a handler at every path that answers who called. */
-export async function startSite(provider: ProviderLike, options: McpAuthOptions = {}, extend?: (app: Express) => void): Promise<Site> {
+export async function startSite(
+  provider: ProviderLike,
+  options: McpAuthOptions = {},
+  extend?: (app: Express) => void,
+): Promise<Site> {
   const events: AuthEvent[] = []
   let handled = 0
   const app = express()
@@ -50,15 +66,25 @@ function sendRaw({ hostname, port }: URL, bytes: string): Promise<string> {
     const socket = connect(Number(port), hostname)
     let answer = ''
     socket.setTimeout(500, () => socket.destroy())
-    socket.on('data', (chunk: Buffer) => { answer += chunk.toString('latin1') })
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString('latin1')
+    })
     socket.on('error', reject)
-    socket.on('close', () => { resolve(answer) })
+    socket.on('close', () => {
+      resolve(answer)
+    })
     socket.write(bytes, 'latin1')
   })
 }
 
 /** What a refusal has to be: status, challenge, body, and the headers that every refusal carries. */
-export async function refusalOf(response: Response): Promise<{ status: number; challenge: string | null; body: unknown; cache: string | null; vary: string | null }> {
+export async function refusalOf(response: Response): Promise<{
+  status: number
+  challenge: string | null
+  body: unknown
+  cache: string | null
+  vary: string | null
+}> {
   return {
     status: response.status,
     challenge: response.headers.get('www-authenticate'),

@@ -72,6 +72,33 @@ describe('VerifiedTokenCache', () => {
     expect(cache.get('y'.repeat(5000))).toBeUndefined()
   })
 
+  it('counts the claims of a token by a weight that it is given', () => {
+    const cache = new VerifiedTokenCache(
+      { maxBytes: 10_000 },
+      testClock().now,
+      ({ claims }) => JSON.stringify(claims).length,
+    )
+    const token = parseAccessToken({ clientId: 'c', claims: { long: 'x'.repeat(10_000) } }, 'short')
+    cache.set(token, Infinity)
+    expect(cache.size).toBe(0)
+    cache.set(verified('short'), Infinity)
+    expect(cache.size).toBe(1)
+  })
+
+  it('looks up what was looked up a moment ago', () => {
+    const cache = new VerifiedTokenCache({}, testClock().now)
+    cache.set(verified('a'), Infinity)
+    cache.set(verified('b'), Infinity)
+    expect(['a', 'a', 'b', '', 'b', 'a'].map((token) => cache.get(token)?.token)).toEqual([
+      'a',
+      'a',
+      'b',
+      undefined,
+      'b',
+      'a',
+    ])
+  })
+
   it('holds 10,000 tokens unless told otherwise', () => {
     const cache = new VerifiedTokenCache({}, testClock().now)
     for (let index = 0; index < 10_001; index++) cache.set(verified(`token-${index}`), Infinity)

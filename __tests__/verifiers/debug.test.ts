@@ -41,15 +41,17 @@ describe('DebugTokenVerifier', () => {
     })
   })
 
-  it.each([[undefined], [1], ['true'], [{}]])(
-    'takes %j for no: a function may have forgotten to return',
-    async (said) => {
-      const { context, reasons } = createRecorder()
-      const verifier = new DebugTokenVerifier({ validate: () => said as never })
-      expect(await verifier.verifyToken('t', context)).toBeNull()
-      expect(reasons).toMatchObject([{ stage: 'validate', got: String(said) }])
-    },
-  )
+  it.each([
+    [undefined, 'undefined'],
+    [1, '1'],
+    ['true', 'true'],
+    [{}, '[object Object]'],
+  ])('takes %j for no: a function may have forgotten to return', async (said, got) => {
+    const { context, reasons } = createRecorder()
+    const verifier = new DebugTokenVerifier({ validate: () => said as never })
+    expect(await verifier.verifyToken('t', context)).toBeNull()
+    expect(reasons).toMatchObject([{ stage: 'validate', got }])
+  })
 
   it('decides nothing where the function throws', async () => {
     const validate = (): boolean => {

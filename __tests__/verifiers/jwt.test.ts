@@ -387,7 +387,7 @@ describe('JWTVerifier', () => {
       expect(verifier.recall(token)).toBeUndefined()
     })
 
-    it('it until it expires', async () => {
+    it('until it expires', async () => {
       const clock = testClock(1_700_000_000_000)
       const verifier = create({ deps: clock })
       const token = createToken(key, { iat: 1_700_000_000, exp: 1_700_000_060 })

@@ -31,7 +31,7 @@ describe('OpaqueTokens', () => {
     const fetch: typeof globalThis.fetch = (_url, init) =>
       new Promise((resolve, reject) => {
         questions.push({
-          token: String(init?.body),
+          token: init?.body as string,
           answer: (said, status = 200) => {
             resolve(new Response(JSON.stringify(said), { status }))
           },
@@ -174,7 +174,7 @@ describe('OpaqueTokens', () => {
         'verifyToken returned a malformed access token: "clientId" must be a string',
       ],
       ['no answer in time', () => clock.advance(10), 'no complete answer within 10 s'],
-    ])('it cannot decide, and tells why: %s', async (_rule, end, message) => {
+    ])('cannot decide, and tells why: %s', async (_rule, end, message) => {
       const asked = outage(verify(create(), 'token'))
       end(questions[0] as Question)
       expect(await asked).toMatchObject({
@@ -189,13 +189,13 @@ describe('OpaqueTokens', () => {
       expect(recorder.reasons).toEqual([])
     })
 
-    it('it remembers nothing of it', async () => {
+    it('remembers nothing of it', async () => {
       const tokens = create()
       await outage(settle(tokens, {}, 500))
       expect(await settle(tokens, { clientId: 'c' })).toMatchObject({ clientId: 'c' })
     })
 
-    it('it tells all who asked at the same time the same', async () => {
+    it('tells all who asked at the same time the same', async () => {
       const tokens = create()
       const asked = [verify(tokens, 'token'), verify(tokens, 'token')].map(outage)
       questions[0]?.answer({}, 500)
