@@ -89,6 +89,7 @@ function lightObjects(app) {
       accept: 'application/json, text/event-stream',
       'content-type': 'application/json',
       'content-length': '0',
+      'mcp-protocol-version': '2025-11-25',
     }
     this.rawHeaders = [
       'Host',
@@ -101,6 +102,8 @@ function lightObjects(app) {
       'application/json',
       'Content-Length',
       '0',
+      'MCP-Protocol-Version',
+      '2025-11-25',
     ]
   }
   Request.prototype = app.request

@@ -67,7 +67,8 @@ function send(socket, token) {
     socket.fail = reject
     socket.write(
       `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n` +
-        'Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n',
+        'Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n' +
+        'MCP-Protocol-Version: 2025-11-25\r\nContent-Length: 0\r\n\r\n',
       'latin1',
     )
   })

@@ -93,6 +93,8 @@ ${goals}
   \`mcpAuth(new RemoteAuthProvider({ …, tokenVerifier: new JWTVerifier({ jwksUri, issuer, audience }) }))\` without any tuning.
 - Before anything is measured, every guard must let good tokens in and refuse tokens that are malformed, expired, of an
   unknown key, or wrong in issuer, audience or signature. Status codes are checked on every request; a wrong one ends the run.
+- A request is what a client sends to a server without sessions once the version is agreed on: \`POST /mcp\` with
+  \`MCP-Protocol-Version\`. There is no body, since reading it is not the guard's work.
 - RS256 tokens are about 1 KB and are signed ahead of time. In "every request another token" no guard sees a token twice,
   so no cache can help it.
 - *In process*: the application is called with light request and response objects, one call after the other. Contenders

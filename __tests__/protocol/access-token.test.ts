@@ -96,6 +96,12 @@ describe('parseAccessToken', () => {
     expect(Object.isFrozen(copy)).toBe(true)
   })
 
+  it('takes an expiry in the last second of the year 9999', () => {
+    expect(parseAccessToken({ clientId: 'c', expiresAt: 253_402_300_799 }, 't').expiresAt).toBe(
+      253_402_300_799,
+    )
+  })
+
   it('takes an expiry that is null for none', () => {
     expect(parseAccessToken({ clientId: 'c', expiresAt: null }, 't').expiresAt).toBeUndefined()
   })

@@ -14,6 +14,12 @@ export interface KeySource {
     kid: string | undefined,
     context: VerifyContext,
   ): Promise<readonly VerificationKey[]>
+  /** The same, where it can be said at once; undefined where somebody has to be asked. */
+  known(
+    algorithm: string,
+    kid: string | undefined,
+    context: VerifyContext,
+  ): readonly VerificationKey[] | undefined
   /** Whether a key that verified a token before is still published. */
   publishes(key: VerificationKey): boolean
   /** Called on the hot path: starts a refresh in the background where one is due. */
@@ -22,13 +28,14 @@ export interface KeySource {
 
 /** Keys that never change. */
 export function fixedKeys(set: KeySet): KeySource {
+  const select = (algorithm: string, kid: string | undefined): readonly VerificationKey[] => {
+    const found = selectKeys(set, algorithm, kid)
+    // A single configured key serves whatever the issuer calls it.
+    return set.keys.length === 1 && found.length === 0 ? selectKeys(set, algorithm, undefined) : found
+  }
   return {
-    find: (algorithm, kid) => {
-      const found = selectKeys(set, algorithm, kid)
-      // A single configured key serves whatever the issuer calls it.
-      const only = set.keys.length === 1 && found.length === 0 ? selectKeys(set, algorithm, undefined) : found
-      return Promise.resolve(only)
-    },
+    known: select,
+    find: (algorithm, kid) => Promise.resolve(select(algorithm, kid)),
     publishes: () => true,
     freshen: () => undefined,
   }
@@ -82,6 +89,18 @@ export class RemoteKeys implements KeySource {
     if (published.length === 0 && this.#failures > 0)
       throw this.#unavailable('the key is unknown and the key set cannot be fetched')
     return published
+  }
+
+  known(
+    algorithm: string,
+    kid: string | undefined,
+    context: VerifyContext,
+  ): readonly VerificationKey[] | undefined {
+    const set = this.#usable()
+    const found = set === undefined ? [] : selectKeys(set, algorithm, kid)
+    if (found.length === 0) return undefined
+    this.freshen(context)
+    return found
   }
 
   publishes(key: VerificationKey): boolean {

@@ -113,7 +113,8 @@ export class JWTVerifier implements Verifier {
     const { header, payload } = jws
     const refused = this.#refuseHeader(jws) ?? refuseClaims(payload, this.#rules, this.#deps.now() / 1000)
     if (refused !== undefined) return context.refuse(refused)
-    const candidates = await this.#keys.find(header.alg, header.kid, context)
+    const { alg, kid } = header
+    const candidates = this.#keys.known(alg, kid, context) ?? (await this.#keys.find(alg, kid, context))
     if (candidates.length === 0)
       return context.refuse({ stage: 'key', expected: 'a published key', got: shown(header.kid) })
     const key = await findSigner(token, header.alg, candidates)
@@ -177,7 +178,9 @@ async function findSigner(
 ): Promise<VerificationKey | undefined> {
   for (const key of candidates) {
     try {
-      await compactVerify(token, await key.material(algorithm), { algorithms: [algorithm] })
+      const material = key.material(algorithm)
+      const imported = 'then' in material ? await material : material
+      await compactVerify(token, imported, { algorithms: [algorithm] })
       return key
     } catch {
       // Whatever made it fail, a signature that does not verify or a key that cannot be imported, this is not the signer.
