@@ -98,9 +98,14 @@ export class RemoteKeys implements KeySource {
   ): readonly VerificationKey[] | undefined {
     const set = this.#usable()
     const found = set === undefined ? [] : selectKeys(set, algorithm, kid)
-    if (found.length === 0) return undefined
+    if (found.length === 0) return this.#mayAsk() ? undefined : found
     this.freshen(context)
     return found
+  }
+
+  /** False within the cooldown of a request that went well: what it brought is all there is to know. */
+  #mayAsk(): boolean {
+    return this.#failures > 0 || this.#flight.size > 0 || this.#deps.now() >= this.#nextAttempt
   }
 
   publishes(key: VerificationKey): boolean {
