@@ -80,6 +80,14 @@ describe('cors', () => {
     }
   })
 
+  it('lets a list of the greatest length through', async () => {
+    const { url } = await site(known())
+    const asked = 'a'.repeat(1024)
+    const headers = { origin, 'access-control-request-headers': asked }
+    const response = await fetch(`${url}/mcp`, { method: 'OPTIONS', headers })
+    expect(response.headers.get('access-control-allow-headers')).toBe(asked)
+  })
+
   it.each([
     ['absent', undefined],
     ['too long', 'a'.repeat(1025)],

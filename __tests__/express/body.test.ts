@@ -232,6 +232,19 @@ describe('peekBody', () => {
     expect(read).toEqual(TOO_LARGE)
   })
 
+  it('does not wait for a body whose length is over the bound', async () => {
+    const seen = new Promise<BodyRead>((resolve, reject) => {
+      look = (request) => peekBody(request).then(resolve, reject)
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    await write(socket, `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${4 * MIB + 1}\r\n\r\n`)
+    try {
+      expect(await seen).toEqual(TOO_LARGE)
+    } finally {
+      socket.destroy()
+    }
+  })
+
   it('gives the next in line the same bytes, whatever they are and however they arrive', async () => {
     const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 6 })
     await fc.assert(

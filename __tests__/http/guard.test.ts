@@ -261,6 +261,10 @@ describe('Guard.check', () => {
       const token = tokenOf(await stated.guard.check(request('Bearer t', { url: '/x' })))
       expect(token?.resource).toEqual(new URL('https://api.example.com/x'))
       expect(token?.resourceMetadataUrl).toBeUndefined()
+      const based = stand({ verifyToken: () => ({ clientId: 'c' }), baseUrl: 'https://api.example.com' })
+      expect(tokenOf(await based.guard.check(bearer))?.resource).toEqual(
+        new URL('https://api.example.com/mcp'),
+      )
       const bare = stand({ verifyToken: () => ({ clientId: 'c' }) })
       expect(tokenOf(await bare.guard.check(bearer))?.resource).toBeUndefined()
     })

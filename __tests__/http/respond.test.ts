@@ -65,6 +65,11 @@ describe('the answers', () => {
     },
   )
 
+  it('to server_error: an outage too', () => {
+    const { status, headers } = errorResponse(new OAuthError('server_error'), context)
+    expect([status, headers]).toEqual([500, { ...NOT_STORED, 'Retry-After': '5' }])
+  })
+
   it('to what is refused for another reason: no challenge', () => {
     expect(plainRefusal(400, 'a\nb')).toEqual({
       status: 400,

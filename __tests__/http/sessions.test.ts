@@ -59,6 +59,15 @@ describe('SessionBindings', () => {
     expect(bindings.standing('session', nameless('two'))).toBe('foreign')
   })
 
+  it.each([
+    ['a client without a subject', { subject: undefined }],
+    ['a subject without a client', { clientId: 'unknown' }],
+  ])('know %s by whatever token', (_rule, named) => {
+    const bindings = new SessionBindings()
+    bindings.open('session', caller({ ...named, token: 'one' }))
+    expect(bindings.standing('session', caller({ ...named, token: 'two' }))).toBe('own')
+  })
+
   it('forget the least recently used beyond their bound', () => {
     const bindings = new SessionBindings({ maxSessions: 2 })
     for (const session of ['1', '2']) bindings.open(session, caller())

@@ -100,8 +100,13 @@ describe('Verdicts', () => {
     ])
   })
 
+  it('takes eight letters for a token', () => {
+    const said = verdicts.thrown(request, new OAuthError('invalid_token', 'An 12345678 key'), '12345678')
+    expect(answerOf(said)).toMatchObject({ body: { error_description: 'An [token] key' } })
+  })
+
   it('leaves words as they are where there is no token, or one that is a word', () => {
-    for (const secret of [undefined, '', 'a', 'invalid']) {
+    for (const secret of [undefined, '', 'a', 'invalid', 'An inva']) {
       expect(
         answerOf(verdicts.thrown(request, new OAuthError('invalid_token', 'An invalid key'), secret)),
       ).toMatchObject({

@@ -189,6 +189,12 @@ describe('toProvider', () => {
       '"authorizationServers" of the provider must be an https URL, not "http://b.example". http is for loopback addresses; on a network that you trust, set "dangerouslyAllowInsecureHttp: true"',
     ],
     [
+      'an authorization server with a query',
+      { baseUrl: 'https://api.example.com', authorizationServers: [`${ISSUER}?a`] },
+      'ERR_MCP_AUTH_INVALID_OPTION',
+      '"authorizationServers" of the provider must not have a query',
+    ],
+    [
       'an authorization server without a scheme',
       { baseUrl: 'https://api.example.com', authorizationServers: ['login.example.com'] },
       'ERR_MCP_AUTH_INVALID_OPTION',

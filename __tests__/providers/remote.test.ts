@@ -318,6 +318,18 @@ describe('RemoteAuthProvider', () => {
         'RemoteAuthProvider: "authorizationServers" must be an https URL, not "http://login.example.com". http is for loopback addresses; on a network that you trust, set "dangerouslyAllowInsecureHttp: true"',
       ],
       [
+        'one with a query',
+        { ...complete, authorizationServers: [`${ISSUER}?a`] },
+        'ERR_MCP_AUTH_INVALID_OPTION',
+        'RemoteAuthProvider: "authorizationServers" must not have a query',
+      ],
+      [
+        'a resource with a query',
+        { ...complete, resourceUrl: `${RESOURCE}?a` },
+        'ERR_MCP_AUTH_INVALID_OPTION',
+        'RemoteAuthProvider: "resourceUrl" must not have a query',
+      ],
+      [
         'no verifier',
         { ...complete, tokenVerifier: undefined },
         'ERR_MCP_AUTH_MISSING_OPTION',

@@ -393,6 +393,12 @@ describe('fixedKeys', () => {
     expect(await source.find('ES256', undefined, context)).toEqual([])
   })
 
+  it('do not let the type of a key stand for its ID where there are several', async () => {
+    const source = fixed(one, createKey('RS256', 'rsa'))
+    expect(await source.find('ES256', 'other', context)).toEqual([])
+    expect(await source.find('ES256', undefined, context)).toMatchObject([{ kid: 'one' }])
+  })
+
   it('stay published, and need no freshening', async () => {
     const source = fixed(one)
     const [key] = (await source.find('ES256', 'one', context)) as [VerificationKey]

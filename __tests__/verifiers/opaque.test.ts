@@ -235,6 +235,17 @@ describe('OpaqueTokens', () => {
       expect(await settle(tokens, { clientId: 'c' })).toMatchObject({ clientId: 'c' })
     })
 
+    it('no answer at all counts for such a failure', async () => {
+      const tokens = create()
+      for (let time = 0; time < 5; time++) {
+        const asked = outage(verify(tokens, `failing-${time}`))
+        questions.shift()?.fail(new Error('no route'))
+        await asked
+      }
+      await outage(verify(tokens, 'token'))
+      expect(questions).toEqual([])
+    })
+
     it('four times in a row, it is asked as before', async () => {
       const tokens = create()
       await failOften(tokens, 4)
