@@ -216,16 +216,6 @@ describe('RemoteKeys', () => {
       expect(requests).toBe(2)
     })
 
-    it('with keys in the form they were imported in', async () => {
-      const [before] = await find('one')
-      respond = published(two, one)
-      clock.advance(600)
-      await freshen()
-      const [after] = await find('one')
-      expect(requests).toBe(2)
-      expect(after).toBe(before)
-    })
-
     it('that replaces the one before: a key that is gone is gone', async () => {
       const [withdrawn] = (await find('one')) as [VerificationKey]
       expect(keys.publishes(withdrawn)).toBe(true)

@@ -37,7 +37,8 @@ export class Guard {
   readonly #provider: AuthProvider
   readonly #settings: GuardSettings
   readonly #requiredScopes: readonly string[]
-  readonly #resource: string | undefined
+  /** Path of the resource, without a slash at its end. */
+  readonly #ownPath: string
   readonly #tokenContext: AccessTokenContext
   /** For recalls, where there is nothing to refuse. */
   readonly #recallContext: VerifyContext
@@ -54,7 +55,7 @@ export class Guard {
     const resourceMetadataUrl = discovers ? protectedResourceUrl(resource as string) : undefined
     const scopes = publicScopes(provider.challengeScopes ?? this.#requiredScopes)
     this.verdicts = new Verdicts({ scopes, resourceMetadataUrl }, reporter)
-    this.#resource = resource
+    this.#ownPath = resource === undefined ? '' : pathOf(resource).replace(/\/$/, '')
     this.#tokenContext = { resource, resourceMetadataUrl, scopeImplies, now: deps.now }
     this.#recallContext = { report: reporter.report, refuse: () => null, scopeImplies }
   }
@@ -191,7 +192,7 @@ export class Guard {
   }
 
   #hintAtOtherPaths(request: AuthRequest): void {
-    const own = this.#resource === undefined ? '' : pathOf(this.#resource).replace(/\/$/, '')
+    const own = this.#ownPath
     const path = eventPath(request)
     if (path === own || path.startsWith(`${own}/`)) return
     const message =

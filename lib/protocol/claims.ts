@@ -42,34 +42,41 @@ export function refuseClaims(
     if (exp <= nowSeconds)
       return { stage: 'expiry', expected: `after ${Math.floor(nowSeconds)}`, got: shown(exp) }
   }
-  for (const [name, time] of [
-    ['nbf', nbf],
-    ['iat', iat],
-  ] as const) {
-    if (time === undefined) continue
-    if (typeof time !== 'number' || !(time >= 0) || time > LATEST_TIME) {
-      return { stage: 'claims', expected: `${name} in seconds since the epoch`, got: shown(time) }
-    }
-    if (time > nowSeconds + rules.toleranceSeconds) {
-      return { stage: 'not_before', expected: `${name} by ${Math.floor(nowSeconds)}`, got: shown(time) }
-    }
+  return (
+    refuseTime('nbf', nbf, rules, nowSeconds) ??
+    refuseTime('iat', iat, rules, nowSeconds) ??
+    refuseText('sub', sub) ??
+    refuseText('client_id', clientId) ??
+    refuseScopes('scope', claims['scope']) ??
+    refuseScopes('scp', claims['scp']) ??
+    refuseScopes('permissions', claims['permissions'])
+  )
+}
+
+function refuseTime(name: string, time: unknown, rules: ClaimRules, nowSeconds: number): Reason | undefined {
+  if (time === undefined) return undefined
+  if (typeof time !== 'number' || !(time >= 0) || time > LATEST_TIME) {
+    return { stage: 'claims', expected: `${name} in seconds since the epoch`, got: shown(time) }
   }
-  for (const [name, text] of [
-    ['sub', sub],
-    ['client_id', clientId],
-  ] as const) {
-    if (text !== undefined && typeof text !== 'string')
-      return { stage: 'claims', expected: `${name} as a string`, got: shown(text) }
-  }
-  for (const name of ['scope', 'scp', 'permissions'] as const) {
-    if (!isScopeClaim(claims[name]))
-      return { stage: 'claims', expected: `${name} as text or a list of text`, got: shown(claims[name]) }
-  }
-  return undefined
+  if (time <= nowSeconds + rules.toleranceSeconds) return undefined
+  return { stage: 'not_before', expected: `${name} by ${Math.floor(nowSeconds)}`, got: shown(time) }
+}
+
+function refuseText(name: string, text: unknown): Reason | undefined {
+  if (text === undefined || typeof text === 'string') return undefined
+  return { stage: 'claims', expected: `${name} as a string`, got: shown(text) }
+}
+
+function refuseScopes(name: string, scopes: unknown): Reason | undefined {
+  if (isScopeClaim(scopes)) return undefined
+  return { stage: 'claims', expected: `${name} as text or a list of text`, got: shown(scopes) }
 }
 
 /** How Keycloak marks what is not an access token. */
 const OTHER_KINDS: ReadonlySet<unknown> = new Set(['ID', 'Refresh', 'Offline', 'Logout'])
+
+/** Hashes that only an ID token has (OpenID Connect Core 3.1.3.6, 3.3.2.11). */
+const ID_TOKEN_CLAIMS = ['at_hash', 'c_hash', 's_hash'] as const
 
 /** Refuses claims of something else than a bearer access token (RFC 9068 4, RFC 9449 7.2). */
 export function refuseKind(claims: Readonly<Record<string, unknown>>): Reason | undefined {
@@ -79,7 +86,7 @@ export function refuseKind(claims: Readonly<Record<string, unknown>>): Reason | 
     return { stage: 'type', expected, got: `token_use ${shown(use)}` }
   }
   if (OTHER_KINDS.has(typ)) return { stage: 'type', expected, got: `typ ${shown(typ)}` }
-  const idTokenClaim = ['at_hash', 'c_hash', 's_hash'].find((name) => name in claims)
+  const idTokenClaim = ID_TOKEN_CLAIMS.find((name) => name in claims)
   if (idTokenClaim !== undefined) return { stage: 'type', expected, got: `an ID token (${idTokenClaim})` }
   // A token that is bound to a key is not a bearer token.
   if (cnf !== undefined)
@@ -106,9 +113,11 @@ export function readAccessToken(claims: Readonly<Record<string, unknown>>, token
 const CLIENT_CLAIMS = ['client_id', 'azp', 'cid', 'appid', 'sub'] as const
 
 function firstText(claims: Readonly<Record<string, unknown>>, names: readonly string[]): string | undefined {
-  return names
-    .map((name) => claims[name])
-    .find((value): value is string => typeof value === 'string' && value !== '')
+  for (const name of names) {
+    const value = claims[name]
+    if (typeof value === 'string' && value !== '') return value
+  }
+  return undefined
 }
 
 /** `scope` wins over `scp` even when it is empty; `permissions`, where Auth0 puts what a role grants, is added. */

@@ -26,7 +26,27 @@ export function parseJws(token: string): ParsedJws | string {
   // One byte string has exactly one encoding here, else a revoked token could come back in another spelling.
   if (!parts.every(isCanonicalBase64Url)) return 'not canonical base64url'
   const [encodedHeader, encodedPayload] = parts as [string, string, string]
-  const header = decodeObject(encodedHeader)
+  const header = readHeader(encodedHeader)
+  if (typeof header === 'string') return header
+  const payload = decodeObject(encodedPayload)
+  if (payload === undefined) return 'the payload is not a JSON object with unique members'
+  return { header, payload }
+}
+
+let lastEncoded: string | undefined
+let lastHeader: JoseHeader | string = ''
+
+/** The header, or what is wrong with it. Tokens of one key all have the same, so the last one is remembered. */
+function readHeader(encoded: string): JoseHeader | string {
+  if (encoded !== lastEncoded) {
+    lastHeader = decodeHeader(encoded)
+    lastEncoded = encoded
+  }
+  return lastHeader
+}
+
+function decodeHeader(encoded: string): JoseHeader | string {
+  const header = decodeObject(encoded)
   if (header === undefined) return 'the header is not a JSON object with unique members'
   // "crit" demands extensions that we do not implement, and "b64" changes what was signed (RFC 7797).
   if ('crit' in header || 'b64' in header) return 'critical header extensions are not supported'
@@ -35,9 +55,7 @@ export function parseJws(token: string): ParsedJws | string {
   if (typeof alg !== 'string') return 'no algorithm in the header'
   if (kid !== undefined && typeof kid !== 'string') return 'the key ID is not a string'
   if (typ !== undefined && typeof typ !== 'string') return 'the type is not a string'
-  const payload = decodeObject(encodedPayload)
-  if (payload === undefined) return 'the payload is not a JSON object with unique members'
-  return { header: { alg, ...(kid !== undefined && { kid }), ...(typ !== undefined && { typ }) }, payload }
+  return Object.freeze({ alg, ...(kid !== undefined && { kid }), ...(typ !== undefined && { typ }) })
 }
 
 function decodeObject(encoded: string): Record<string, unknown> | undefined {

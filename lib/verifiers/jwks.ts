@@ -173,11 +173,8 @@ export class RemoteKeys implements KeySource {
 
   #adopt(set: KeySet, headers: Headers): void {
     const now = this.#deps.now()
-    // Keys keep their imported form over a refresh.
-    const known = new Map(this.#set?.keys.map((key) => [keyName(key), key]))
-    const keys = set.keys.map((key) => known.get(keyName(key)) ?? key)
-    this.#set = { keys, skipped: set.skipped }
-    this.#identities = new Set(keys.map((key) => key.identity))
+    this.#set = set
+    this.#identities = new Set(set.keys.map((key) => key.identity))
     this.#failures = 0
     const seconds = this.#options.cacheSeconds ?? lifetimeOf(headers)
     this.#freshUntil = now + Math.max(seconds, COOLDOWN_SECONDS) * 1000
@@ -191,10 +188,6 @@ export class RemoteKeys implements KeySource {
       retryAfterSeconds: Math.max(1, wait),
     })
   }
-}
-
-function keyName({ kid, identity, algorithms }: VerificationKey): string {
-  return JSON.stringify([kid, identity, algorithms])
 }
 
 /** RFC 9111 5.2.2.1: the response's own max-age, within bounds that keep a mistake there from hurting. */

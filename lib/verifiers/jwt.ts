@@ -1,6 +1,5 @@
 // JWT access tokens (RFC 9068, RFC 8725): strict form, then claims, then the signature, so that only a token that claims
 // to be ours costs one.
-import { compactVerify } from 'jose/jws/compact/verify'
 import type { VerifiedToken } from '../protocol/access-token.js'
 import {
   type ClaimRules,
@@ -18,6 +17,7 @@ import { type CacheBounds, VerifiedTokenCache, parseCacheBounds } from './cached
 import { type KeySource, RemoteKeys } from './jwks.js'
 import { parseAlgorithms, parseKeys } from './jwt-keys.js'
 import type { VerificationKey } from './key-set.js'
+import { isSignedBy } from './signature.js'
 import { type Claim, STANDALONE, type Verifier, type VerifyContext } from './verifier.js'
 
 /** Options of {@link JWTVerifier}: one of `jwksUri`, `publicKey` and `secret`, and who issues tokens for whom. */
@@ -176,16 +176,8 @@ async function findSigner(
   algorithm: string,
   candidates: readonly VerificationKey[],
 ): Promise<VerificationKey | undefined> {
-  for (const key of candidates) {
-    try {
-      const material = key.material(algorithm)
-      const imported = 'then' in material ? await material : material
-      await compactVerify(token, imported, { algorithms: [algorithm] })
-      return key
-    } catch {
-      // Whatever made it fail, a signature that does not verify or a key that cannot be imported, this is not the signer.
-      continue
-    }
+  for (const candidate of candidates) {
+    if (await isSignedBy(candidate.key, algorithm, token)) return candidate
   }
   return undefined
 }

@@ -1,5 +1,5 @@
 // A set of public keys, as verification uses them: found by key ID, each for the algorithms of its type.
-import { type KeyObject, createPublicKey, type webcrypto } from 'node:crypto'
+import { type KeyObject, createPublicKey, createSecretKey } from 'node:crypto'
 import { type Jwk, algorithmsOf, refuseKey } from '../protocol/jwk.js'
 
 /** One key that may verify. */
@@ -8,8 +8,7 @@ export interface VerificationKey {
   readonly algorithms: readonly string[]
   /** Identity of the key material: the same key in a later set has the same one. */
   readonly identity: string
-  /** The key in the form that verification takes; the same object each time, since imports are remembered by it. */
-  material(algorithm: string): KeyObject | Promise<webcrypto.CryptoKey>
+  readonly key: KeyObject
 }
 
 /** The usable keys of one published set, and why the others are not. */
@@ -38,9 +37,9 @@ const MAX_KEYS = 100
 /** Imports a key, so that one which cannot be, e.g. a point off its curve, is known before a token needs it. */
 function createKey(jwk: Jwk): VerificationKey | string {
   const published = publicPart(jwk)
-  let material: KeyObject
+  let key: KeyObject
   try {
-    material = createPublicKey({ key: published, format: 'jwk' })
+    key = createPublicKey({ key: published, format: 'jwk' })
   } catch {
     return 'it cannot be imported'
   }
@@ -48,7 +47,7 @@ function createKey(jwk: Jwk): VerificationKey | string {
     kid: jwk['kid'] as string | undefined,
     algorithms: algorithmsOf(jwk),
     identity: JSON.stringify(published),
-    material: () => material,
+    key,
   }
 }
 
@@ -76,14 +75,9 @@ export function selectKeys(
 const MAX_SAME_ID = 3
 
 /** A shared secret as the only key of a set. It is never part of a published one. */
-export function secretKeySet(secret: Uint8Array<ArrayBuffer>, algorithms: readonly string[]): KeySet {
-  const imported = new Map<string, Promise<webcrypto.CryptoKey>>()
-  const material = (algorithm: string): Promise<webcrypto.CryptoKey> => {
-    const hash = `SHA-${algorithm.slice(2)}`
-    const importing =
-      imported.get(hash) ?? crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash }, false, ['verify'])
-    imported.set(hash, importing)
-    return importing
+export function secretKeySet(secret: Uint8Array, algorithms: readonly string[]): KeySet {
+  return {
+    keys: [{ kid: undefined, algorithms, identity: 'secret', key: createSecretKey(secret) }],
+    skipped: [],
   }
-  return { keys: [{ kid: undefined, algorithms, identity: 'secret', material }], skipped: [] }
 }
