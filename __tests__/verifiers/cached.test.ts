@@ -72,12 +72,25 @@ describe('VerifiedTokenCache', () => {
     expect(cache.get('y'.repeat(5000))).toBeUndefined()
   })
 
+  it('reads a token again when it comes back, once, where it can be read', () => {
+    let reads = 0
+    const reread = (token: string): VerifiedToken => {
+      reads++
+      return verified(token)
+    }
+    const cache = new VerifiedTokenCache({}, testClock().now, { reread })
+    cache.set(verified('token'), Infinity)
+    expect(reads).toBe(0)
+    const first = cache.get('token')
+    expect(first).toEqual(verified('token'))
+    expect(cache.get('token')).toBe(first)
+    expect(reads).toBe(1)
+  })
+
   it('counts the claims of a token by a weight that it is given', () => {
-    const cache = new VerifiedTokenCache(
-      { maxBytes: 10_000 },
-      testClock().now,
-      ({ claims }) => JSON.stringify(claims).length,
-    )
+    const cache = new VerifiedTokenCache({ maxBytes: 10_000 }, testClock().now, {
+      weigh: ({ claims }) => JSON.stringify(claims).length,
+    })
     const token = parseAccessToken({ clientId: 'c', claims: { long: 'x'.repeat(10_000) } }, 'short')
     cache.set(token, Infinity)
     expect(cache.size).toBe(0)

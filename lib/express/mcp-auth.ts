@@ -17,7 +17,7 @@ import { type Deps, createDeps } from '../runtime/deps.js'
 import { type EventListener, type Reporter, createReporter } from '../runtime/events.js'
 import { type AuthHandler, type Next, type NodeRequest, allowReading, preflight, send } from './adapter.js'
 import { hasBody } from './body.js'
-import { getAccessToken, runAs, setGuard } from './context.js'
+import { getAccessToken, runAs, setCaller } from './context.js'
 import { secureHeaders } from './headers.js'
 import { type Limiter, type RateLimitOptions, createLimiter, parseRateLimit } from './limits.js'
 import { type PathTest, parseProtect, pathOfRequest } from './paths.js'
@@ -233,8 +233,7 @@ function admit(
       send(request, response, outcome.response)
       return false
     }
-    setGuard(request, site.guard)
-    request.auth = outcome.token
+    setCaller(request, outcome.token, site.guard)
     return true
   } catch (error) {
     next(error)

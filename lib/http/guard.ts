@@ -13,7 +13,7 @@ import {
 } from '../protocol/tool-scopes.js'
 import { pathOf, protectedResourceUrl } from '../protocol/well-known.js'
 import { type AuthProvider, resourceOf } from '../providers/provider.js'
-import { AccessToken, type AccessTokenContext } from '../runtime/access-token.js'
+import { AccessToken, type AccessTokenContext, contextOf } from '../runtime/access-token.js'
 import type { Deps } from '../runtime/deps.js'
 import type { Reporter } from '../runtime/events.js'
 import type { VerifyContext } from '../verifiers/verifier.js'
@@ -28,6 +28,13 @@ export interface GuardSettings {
   readonly deadlineSeconds: number
   readonly reporter: Reporter
   readonly deps: Deps
+}
+
+const guards = new WeakMap<AccessTokenContext, Guard>()
+
+/** The guard that let the bearer of a token pass. */
+export function guardOfToken(token: AccessToken): Guard | undefined {
+  return guards.get(contextOf(token))
 }
 
 /** Guards one resource. */
@@ -57,6 +64,7 @@ export class Guard {
     this.verdicts = new Verdicts({ scopes, resourceMetadataUrl }, reporter)
     this.#ownPath = resource === undefined ? '' : pathOf(resource).replace(/\/$/, '')
     this.#tokenContext = { resource, resourceMetadataUrl, scopeImplies, now: deps.now }
+    guards.set(this.#tokenContext, this)
     this.#recallContext = { report: reporter.report, refuse: () => null, scopeImplies }
   }
 

@@ -13,6 +13,13 @@ export interface AccessTokenContext {
   readonly now?: (() => number) | undefined
 }
 
+let readContext: (token: AccessToken) => AccessTokenContext
+
+/** What a token was made with. Not a property: it is nobody's business but the guard's. */
+export function contextOf(token: AccessToken): AccessTokenContext {
+  return readContext(token)
+}
+
 /**
  * A verified access token, as `req.auth` and `getAccessToken()` give it. It satisfies `AuthInfo` of both MCP SDKs, so tools
  * see it as `extra.authInfo` (v1) and `ctx.http.authInfo` (v2). Everything is an own enumerable property and survives a
@@ -43,8 +50,7 @@ export class AccessToken {
   readonly claims: Readonly<Record<string, unknown>>
   /** The claims once more, where SDK tools look for them. */
   readonly extra: Record<string, unknown>
-  readonly #implies: ScopeImplies | undefined
-  readonly #now: () => number
+  readonly #context: AccessTokenContext
 
   constructor(fields: AccessTokenFields & { readonly token: string }, context: AccessTokenContext = {}) {
     const facts: VerifiedToken = parseAccessToken(fields, fields.token)
@@ -59,21 +65,22 @@ export class AccessToken {
     if (facts.issuer !== undefined) this.issuer = facts.issuer
     this.claims = facts.claims
     this.extra = facts.claims
-    this.#implies = context.scopeImplies
-    this.#now = context.now ?? Date.now
+    this.#context = context
   }
 
   /** Whether the token holds a scope, outright or through a broader one. */
   hasScope(scope: string): boolean {
-    return holdsScope(this.scopes, scope, this.#implies)
+    return holdsScope(this.scopes, scope, this.#context.scopeImplies)
   }
 
   /** Whether the token expired since it was accepted, e.g. under a long-lived stream. */
   isExpired(): boolean {
-    return this.expiresAt !== undefined && this.expiresAt * 1000 <= this.#now()
+    const { now = Date.now } = this.#context
+    return this.expiresAt !== undefined && this.expiresAt * 1000 <= now()
   }
 
   static {
+    readContext = (token) => token.#context
     // Logs show who, never the credential.
     Object.defineProperty(this.prototype, inspect.custom, {
       value(this: AccessToken): string {

@@ -13,51 +13,62 @@ export interface CacheBounds {
 }
 
 interface Entry {
-  readonly verified: VerifiedToken
+  /** Undefined until it is needed, where it can be read from the token again. */
+  verified: VerifiedToken | undefined
   /** Milliseconds since the epoch. */
   readonly until: number
   /** What else has to hold, e.g. that the signing key is still published. */
   readonly holds: () => boolean
+  /** In bytes, by estimate. */
+  readonly size: number
+}
+
+/** What a verifier knows of its tokens. */
+export interface VerifiedTokenTraits {
+  /** Estimates what a token's claims take, in bytes. Default: as much again as the token, which holds them. */
+  readonly weigh?: (verified: VerifiedToken) => number
+  /** Reads a token that was verified once more. With it, one that never comes back costs next to nothing to keep. */
+  readonly reread?: (token: string) => VerifiedToken
 }
 
 /** One verifier's cache. A verifier has its own, so that what one accepted never speaks for another. */
 export class VerifiedTokenCache {
   readonly #entries: LRUCache<string, Entry>
   readonly #now: () => number
+  readonly #weigh: (verified: VerifiedToken) => number
+  readonly #reread: ((token: string) => VerifiedToken) | undefined
   #lastToken: string | undefined
   #lastKey = ''
 
-  /**
-   * @param weigh estimates what a token's claims take, in bytes. Default: as much again as the token, which holds them
-   */
-  constructor(
-    bounds: CacheBounds,
-    now: () => number,
-    weigh: (verified: VerifiedToken) => number = ({ token }) => token.length,
-  ) {
+  constructor(bounds: CacheBounds, now: () => number, traits: VerifiedTokenTraits = {}) {
     const { maxEntries = 10_000, maxBytes = 32 * 1024 * 1024 } = bounds
-    this.#entries = new LRUCache({
-      max: maxEntries,
-      maxSize: maxBytes,
-      // The token, its claims as objects, and the entry itself.
-      sizeCalculation: ({ verified }) => 512 + 2 * verified.token.length + 2 * weigh(verified),
-    })
+    const { weigh = ({ token }) => token.length, reread } = traits
+    this.#entries = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: ({ size }) => size })
     this.#now = now
+    this.#weigh = weigh
+    this.#reread = reread
   }
 
   get(token: string): VerifiedToken | undefined {
     const key = this.#keyOf(token)
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
-    if (entry.until > this.#now() && entry.holds()) return entry.verified
+    if (entry.until > this.#now() && entry.holds()) return (entry.verified ??= this.#reread?.(token))
     this.#entries.delete(key)
     return undefined
   }
 
   /** Keeps a token until the earlier of `until` (milliseconds) and its own expiry. */
   set(verified: VerifiedToken, until: number, holds: () => boolean = always): void {
-    const expiry = verified.expiresAt === undefined ? Infinity : verified.expiresAt * 1000
-    this.#entries.set(this.#keyOf(verified.token), { verified, until: Math.min(until, expiry), holds })
+    const { token, expiresAt } = verified
+    const expiry = expiresAt === undefined ? Infinity : expiresAt * 1000
+    this.#entries.set(this.#keyOf(token), {
+      verified: this.#reread === undefined ? verified : undefined,
+      until: Math.min(until, expiry),
+      holds,
+      // The token, its claims as objects, and the entry itself: as if all were kept from the start.
+      size: 512 + 2 * token.length + 2 * this.#weigh(verified),
+    })
   }
 
   /** A token that is not known is looked up more than once on its way; its digest costs more than all the rest. */

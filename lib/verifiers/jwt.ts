@@ -97,7 +97,7 @@ export class JWTVerifier implements Verifier {
     this.#algorithms = parseAlgorithms(read)
     this.#keys = parseKeys(read, this.#algorithms, this.#deps)
     const bounds = parseCacheBounds(read, 'cache')
-    this.#cache = bounds === false ? undefined : new VerifiedTokenCache(bounds, this.#deps.now)
+    this.#cache = bounds === false ? undefined : new VerifiedTokenCache(bounds, this.#deps.now, { reread })
   }
 
   /**
@@ -153,6 +153,11 @@ export class JWTVerifier implements Verifier {
     }
     return refuseKind(payload)
   }
+}
+
+/** A token that was verified says the same again. */
+function reread(token: string): VerifiedToken {
+  return readAccessToken((parseJws(token) as ParsedJws).payload, token)
 }
 
 const ACCESS_TOKEN_TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt'])

@@ -48,7 +48,7 @@ export class OpaqueTokens {
     this.#accepted =
       cache === false || cacheTtlSeconds === 0
         ? undefined
-        : new VerifiedTokenCache(cache, deps.now, weighClaims)
+        : new VerifiedTokenCache(cache, deps.now, { weigh: weighClaims })
   }
 
   recall(token: string): VerifiedToken | undefined {
