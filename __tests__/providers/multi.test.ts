@@ -217,7 +217,7 @@ describe('MultiAuth', () => {
       const token = createToken(key)
       expect(provider.recall(token, context)).toBeUndefined()
       const verified = await provider.verifyToken(token, context)
-      expect(provider.recall(token, context)).toBe(verified)
+      expect(provider.recall(token, context)).toEqual(verified)
     })
 
     it('no token that lacks the scopes of its source: that is for verifyToken to say', async () => {
@@ -233,7 +233,7 @@ describe('MultiAuth', () => {
       const provider = new MultiAuth({ verifiers: [jwt(['x'])], requiredScopes: [] })
       const token = createToken(key)
       const verified = await provider.verifyToken(token, context)
-      expect(provider.recall(token, context)).toBe(verified)
+      expect(provider.recall(token, context)).toEqual(verified)
     })
   })
 

@@ -376,8 +376,9 @@ describe('JWTVerifier', () => {
       const token = createToken(key)
       expect(verifier.recall(token)).toBeUndefined()
       const verified = await verifier.verifyToken(token)
-      expect(verifier.recall(token)).toBe(verified)
-      expect(await verifier.verifyToken(token)).toBe(verified)
+      const recalled = verifier.recall(token)
+      expect(recalled).toEqual(verified)
+      expect(await verifier.verifyToken(token)).toBe(recalled)
     })
 
     it('no token that it refused', async () => {
@@ -513,7 +514,7 @@ describe('JWTVerifier', () => {
       verifier.recall(token)
       await verifier.warmUp()
       expect(keySet.requests).toHaveLength(2)
-      expect(verifier.recall(token)).toBe(verified)
+      expect(verifier.recall(token)).toEqual(verified)
     })
   })
 
