@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { JWTVerifier } from 'express-mcp-auth'
 import { RSAKeyPair } from 'express-mcp-auth/testing'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { type JWK, calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose'
 
 describe('RSAKeyPair', () => {
   let keys: RSAKeyPair
@@ -11,10 +11,15 @@ describe('RSAKeyPair', () => {
     keys = await RSAKeyPair.generate()
   })
 
-  it('has its public key as PEM and as JWK set', () => {
+  it('has its public key as PEM and as JWK set, named by its thumbprint (RFC 7638)', async () => {
     expect(createPublicKey(keys.publicKey).asymmetricKeyDetails).toMatchObject({ modulusLength: 2048 })
     const [jwk] = keys.jwks.keys
-    expect(jwk).toMatchObject({ kty: 'RSA', alg: 'RS256', use: 'sig', kid: expect.any(String) })
+    expect(jwk).toMatchObject({
+      kty: 'RSA',
+      alg: 'RS256',
+      use: 'sig',
+      kid: await calculateJwkThumbprint(jwk as unknown as JWK),
+    })
     expect(
       createPublicKey({ key: { ...jwk } as never, format: 'jwk' }).equals(createPublicKey(keys.publicKey)),
     ).toBe(true)

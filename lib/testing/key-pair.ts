@@ -1,6 +1,7 @@
 // Keys and tokens for tests.
-import { type KeyObject, generateKeyPair, randomUUID, sign } from 'node:crypto'
+import { type KeyObject, generateKeyPair, sign } from 'node:crypto'
 import { promisify } from 'node:util'
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
 import { createDeps } from '../runtime/deps.js'
 
 /** What a test token says. */
@@ -37,18 +38,18 @@ export class RSAKeyPair {
   readonly #privateKey: KeyObject
   readonly #kid: string
 
-  private constructor(publicKey: KeyObject, privateKey: KeyObject) {
-    this.#kid = randomUUID()
+  private constructor(publicKey: KeyObject, privateKey: KeyObject, kid: string) {
+    this.#kid = kid
     this.#privateKey = privateKey
     this.publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString()
-    this.jwks = {
-      keys: [{ ...publicKey.export({ format: 'jwk' }), kid: this.#kid, alg: 'RS256', use: 'sig' }],
-    }
+    this.jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] }
   }
 
   static async generate(): Promise<RSAKeyPair> {
     const { publicKey, privateKey } = await generate('rsa', { modulusLength: 2048 })
-    return new RSAKeyPair(publicKey, privateKey)
+    // RFC 7638: a key has the ID that anybody would give it.
+    const kid = await calculateJwkThumbprint(publicKey.export({ format: 'jwk' }))
+    return new RSAKeyPair(publicKey, privateKey, kid)
   }
 
   /** Makes a signed token. */
