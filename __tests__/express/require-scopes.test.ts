@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import {
+  AccessToken,
   type AuthHandler,
   type AuthProvider,
   type McpAuthOptions,
@@ -48,6 +49,42 @@ const start = async (
 }
 
 describe('requireScopes', () => {
+  describe('where the app put something of its own in the place of req.auth', () => {
+    const replaced = async (replace: (auth: AccessToken) => unknown, scope: string): Promise<Response> => {
+      const handler = requireScopes(scope)
+      const replacing: AuthHandler = (request, response, next) => {
+        request.auth = replace(request.auth as AccessToken)
+        handler(request, response, next)
+      }
+      const { url } = await start(replacing, {
+        scopeImplies: (held, needed) => held === 'a' && needed === 'b',
+      })
+      return fetch(url, bearer)
+    }
+
+    it.each<[rule: string, replace: (auth: AccessToken) => unknown]>([
+      ['an heir of it', (auth) => Object.create(auth) as unknown],
+      ['a proxy of it', (auth) => new Proxy(auth, {})],
+      ['a copy of it', ({ token, clientId, scopes }) => new AccessToken({ token, clientId, scopes })],
+    ])('goes by the scopes of %s', async (_rule, replace) => {
+      expect((await replaced(replace, 'b')).status).toBe(200)
+      expect(await refusalOf(await replaced(replace, 'admin'))).toMatchObject({
+        status: 403,
+        challenge: expect.stringContaining(POINTER),
+      })
+    })
+
+    it.each([[undefined], [{ user: 1 }]])(
+      'takes %j for nobody, and says where a token can be had',
+      async (auth) => {
+        expect(await refusalOf(await replaced(() => auth, 'a'))).toMatchObject({
+          status: 401,
+          challenge: expect.stringContaining(POINTER),
+        })
+      },
+    )
+  })
+
   it.each(HOSTS)('%s: lets a token with all of the scopes pass', async (name) => {
     const { url } = await start(requireScopes('a', 'notes'), { name })
     expect((await fetch(url, bearer)).status).toBe(200)

@@ -218,11 +218,11 @@ describe('RemoteKeys', () => {
 
     it('that replaces the one before: a key that is gone is gone', async () => {
       const [withdrawn] = (await find('one')) as [VerificationKey]
-      expect(keys.publishes(withdrawn)).toBe(true)
+      expect(keys.publishes(withdrawn.identity)).toBe(true)
       respond = published(two)
       clock.advance(600)
       await freshen()
-      expect(keys.publishes(withdrawn)).toBe(false)
+      expect(keys.publishes(withdrawn.identity)).toBe(false)
       expect(await found('one')).toEqual([])
     })
 
@@ -231,7 +231,7 @@ describe('RemoteKeys', () => {
       respond = answer({ keys: [{ ...one.jwk, kid: 'renamed' }] })
       clock.advance(600)
       await freshen()
-      expect(keys.publishes(key)).toBe(true)
+      expect(keys.publishes(key.identity)).toBe(true)
     })
   })
 
@@ -301,9 +301,9 @@ describe('RemoteKeys', () => {
       clock.advance(600 + DAY - 1)
       await freshen()
       expect(await found('one')).toEqual(['one'])
-      expect(keys.publishes(key)).toBe(true)
+      expect(keys.publishes(key.identity)).toBe(true)
       clock.advance(1)
-      expect(keys.publishes(key)).toBe(false)
+      expect(keys.publishes(key.identity)).toBe(false)
       await outage(find('one'))
       clock.advance(30)
       await outage(find('one'))
@@ -392,7 +392,7 @@ describe('fixedKeys', () => {
   it('stay published, and need no freshening', async () => {
     const source = fixed(one)
     const [key] = (await source.find('ES256', 'one', context)) as [VerificationKey]
-    expect(source.publishes(key)).toBe(true)
+    expect(source.publishes(key.identity)).toBe(true)
     expect(source.freshen(context)).toBeUndefined()
   })
 })

@@ -18,10 +18,15 @@ export function setCaller(request: { auth?: unknown }, token: AccessToken | unde
   if (token === undefined) (request as { [GUARD]?: Guard })[GUARD] = guard
 }
 
-/** The guard that let a request pass. */
+/** The guard that let a request pass, also where the app put something of its own in the place of `req.auth`. */
 export function guardOf(request: object): Guard | undefined {
   const token = getAccessToken(request)
-  return token === undefined ? (request as { [GUARD]?: Guard })[GUARD] : guardOfToken(token)
+  const caller = callers.getStore()
+  return (
+    (token && guardOfToken(token)) ??
+    (caller && guardOfToken(caller)) ??
+    (request as { [GUARD]?: Guard })[GUARD]
+  )
 }
 
 /**

@@ -34,7 +34,8 @@ const guards = new WeakMap<AccessTokenContext, Guard>()
 
 /** The guard that let the bearer of a token pass. */
 export function guardOfToken(token: AccessToken): Guard | undefined {
-  return guards.get(contextOf(token))
+  const context = contextOf(token)
+  return context && guards.get(context)
 }
 
 /** Guards one resource. */

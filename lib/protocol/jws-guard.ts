@@ -40,7 +40,8 @@ let lastHeader: JoseHeader | string = ''
 function readHeader(encoded: string): JoseHeader | string {
   if (encoded !== lastEncoded) {
     lastHeader = decodeHeader(encoded)
-    lastEncoded = encoded
+    // A copy: a part of a token would keep the whole token in memory.
+    lastEncoded = Buffer.from(encoded, 'latin1').toString('latin1')
   }
   return lastHeader
 }

@@ -13,10 +13,10 @@ export interface AccessTokenContext {
   readonly now?: (() => number) | undefined
 }
 
-let readContext: (token: AccessToken) => AccessTokenContext
+let readContext: (token: AccessToken) => AccessTokenContext | undefined
 
-/** What a token was made with. Not a property: it is nobody's business but the guard's. */
-export function contextOf(token: AccessToken): AccessTokenContext {
+/** What a token was made with. Not a property: it is nobody's business but the guard's. Undefined for a proxy or an heir of one. */
+export function contextOf(token: AccessToken): AccessTokenContext | undefined {
   return readContext(token)
 }
 
@@ -80,7 +80,7 @@ export class AccessToken {
   }
 
   static {
-    readContext = (token) => token.#context
+    readContext = (token) => (#context in token ? token.#context : undefined)
     // Logs show who, never the credential.
     Object.defineProperty(this.prototype, inspect.custom, {
       value(this: AccessToken): string {

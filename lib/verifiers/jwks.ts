@@ -20,8 +20,8 @@ export interface KeySource {
     kid: string | undefined,
     context: VerifyContext,
   ): readonly VerificationKey[] | undefined
-  /** Whether a key that verified a token before is still published. */
-  publishes(key: VerificationKey): boolean
+  /** Whether the key that verified a token before, by its identity, is still published. */
+  publishes(identity: string): boolean
   /** Called on the hot path: starts a refresh in the background where one is due. */
   freshen(context: VerifyContext): void
 }
@@ -108,8 +108,8 @@ export class RemoteKeys implements KeySource {
     return this.#failures > 0 || this.#flight.size > 0 || this.#deps.now() >= this.#nextAttempt
   }
 
-  publishes(key: VerificationKey): boolean {
-    return this.#usable() !== undefined && this.#identities.has(key.identity)
+  publishes(identity: string): boolean {
+    return this.#usable() !== undefined && this.#identities.has(identity)
   }
 
   freshen(context: VerifyContext): void {

@@ -117,11 +117,12 @@ export class JWTVerifier implements Verifier {
     const candidates = this.#keys.known(alg, kid, context) ?? (await this.#keys.find(alg, kid, context))
     if (candidates.length === 0)
       return context.refuse({ stage: 'key', expected: 'a published key', got: shown(header.kid) })
-    const key = await findSigner(token, header.alg, candidates)
-    if (key === undefined)
+    const signer = await findSigner(token, header.alg, candidates)
+    if (signer === undefined)
       return context.refuse({ stage: 'signature', got: 'a signature that none of the keys made' })
     const verified = readAccessToken(payload, token)
-    this.#cache?.set(verified, Infinity, () => this.#keys.publishes(key))
+    const { identity } = signer
+    this.#cache?.set(verified, Infinity, () => this.#keys.publishes(identity))
     return verified
   }
 
