@@ -216,6 +216,12 @@ describe('a handler that is to be guarded', () => {
     expect(await get(name, '/mcp', 'Authorization: Bearer t\r\n')).toContain('secret')
   })
 
+  it.each(names)('%s: is not reached by a path that is decoded, but not resolved', async (name) => {
+    for (const path of ['/%6dcp/..', '/x/../%6dcp/..', '/%6dcp/%2e%2e', '/%6dcp/x/../..']) {
+      expect(await get(name, path)).not.toContain('secret')
+    }
+  })
+
   it.each(names)('%s: is not reached without one, however its path is written', async (name) => {
     const piece = fc.constantFrom(
       '/', '//', '/.', '/..', '\\', '%2f', '%5c', '%2e', '.', ';', '%', '%00', '%ff', '?', '&',

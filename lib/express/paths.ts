@@ -29,7 +29,7 @@ export function parseProtect(protect: unknown): PathTest {
   return (path, target) => {
     // Routers differ in whether they decode, proxies in how they resolve, and who parses the target as a URL sees a host in
     // "//host/path". Every reading counts.
-    const readings = [path.toLowerCase(), normalise(path), normalise(pathAsUrl(target))]
+    const readings = [path.toLowerCase(), ...passed(path), ...passed(pathAsUrl(target))]
     return readings.some((reading) => guarded.some((start) => isAtOrBelow(reading, start)))
   }
 }
@@ -56,13 +56,24 @@ function invalid(problem: string): ConfigError {
 
 /** Decoded, in small letters, without doubled slashes and dot segments. */
 function normalise(path: string): string {
+  return passed(path).at(-1) as string
+}
+
+/**
+ * The same, with every place that a path leaves again by "..": a router that decodes but does not resolve takes `/%6dcp/..` to what
+ * lies at `/mcp`.
+ */
+function passed(path: string): string[] {
   const decoded = decode(path).replace(/\\/g, '/').toLowerCase()
   const segments: string[] = []
+  const left: string[] = []
   for (const segment of decoded.split('/')) {
-    if (segment === '..') segments.pop()
-    else if (segment !== '' && segment !== '.') segments.push(segment)
+    if (segment === '..') {
+      left.push(`/${segments.join('/')}`)
+      segments.pop()
+    } else if (segment !== '' && segment !== '.') segments.push(segment)
   }
-  return `/${segments.join('/')}`
+  return [...left, `/${segments.join('/')}`]
 }
 
 function decode(path: string): string {
