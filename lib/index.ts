@@ -18,7 +18,7 @@ export {
   type OAuthErrorOptions,
 } from './protocol/errors.js'
 export type { TokenForm } from './protocol/jws-guard.js'
-export type { AuthRequest, AuthResponse, Route } from './protocol/message.js'
+export type { AuthRequest, AuthResponse } from './protocol/message.js'
 export type { ResourceDescription } from './protocol/metadata.js'
 export type { ScopeImplies } from './protocol/scopes.js'
 export type { ToolScopes } from './protocol/tool-scopes.js'
@@ -29,6 +29,8 @@ export { AccessToken, type AccessTokenContext } from './runtime/access-token.js'
 export { type ConsoleEventsOptions, consoleEvents } from './runtime/console-events.js'
 export type { Deps } from './runtime/deps.js'
 export { type AuthEvent, EVENT_CHANNEL, type EventListener, type HintCode } from './runtime/events.js'
+export type { Route, RouteBody, RouteContext } from './runtime/route.js'
+export type { Store, StoreEntry } from './stores/store.js'
 export type { CacheBounds } from './verifiers/cached.js'
 export { DebugTokenVerifier, type DebugTokenVerifierOptions } from './verifiers/debug.js'
 export {

@@ -25,7 +25,7 @@ export type AuthHandler = (request: NodeRequest, response: ServerResponse, next:
 export function send(request: IncomingMessage, response: ServerResponse, answer: AuthResponse): void {
   if (response.headersSent || response.writableEnded || response.destroyed) return
   for (const [name, value] of Object.entries(answer.headers)) {
-    if (name === 'Vary') addVary(response, value)
+    if (name === 'Vary') addVary(response, String(value))
     else response.setHeader(name, value)
   }
   response.statusCode = answer.status

@@ -7,7 +7,7 @@ import type { SessionBindingOptions, SessionBindings } from '../http/sessions.js
 import type { Allowed, Verdict } from '../http/verdicts.js'
 import { hasRepeats } from '../protocol/bearer.js'
 import { ConfigError } from '../protocol/errors.js'
-import type { AuthResponse, Route } from '../protocol/message.js'
+import type { AuthResponse } from '../protocol/message.js'
 import { OptionReader } from '../protocol/options.js'
 import type { ScopeImplies } from '../protocol/scopes.js'
 import { type ToolScopeRules, type ToolScopes, parseToolScopes } from '../protocol/tool-scopes.js'
@@ -15,6 +15,7 @@ import { isDiscoveryPath } from '../protocol/well-known.js'
 import { type AuthProvider, type ProviderLike, toProvider } from '../providers/provider.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
 import { type EventListener, type Reporter, createReporter } from '../runtime/events.js'
+import type { Route } from '../runtime/route.js'
 import { type AuthHandler, type Next, type NodeRequest, allowReading, preflight, send } from './adapter.js'
 import { hasBody } from './body.js'
 import { getAccessToken, runAs, setCaller } from './context.js'
@@ -261,7 +262,7 @@ function serve(site: Site, route: Route, request: NodeRequest, response: ServerR
   if (cors) allowReading(response)
   const proceed = (): void => {
     new Promise<AuthResponse>((resolve) => {
-      resolve(handleRoute(route, request))
+      resolve(handleRoute(route, request, { body: { kind: 'none' }, ...site.reporter }))
     })
       .then(answer)
       .catch(next)

@@ -1,5 +1,5 @@
 // GET /.well-known/oauth-protected-resource[/path] (RFC 9728 3): 200 with the metadata document, readable by any origin.
-import type { Route } from '../protocol/message.js'
+import type { Route } from '../runtime/route.js'
 import { buildProtectedResourceMetadata } from '../protocol/metadata.js'
 import { protectedResourcePaths } from '../protocol/well-known.js'
 import { type AuthProvider, resourceOf } from '../providers/provider.js'

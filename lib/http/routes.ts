@@ -1,6 +1,7 @@
 // What a provider serves, found by path alone, so that a request to the MCP endpoint walks no list.
 import { ConfigError } from '../protocol/errors.js'
-import type { AuthRequest, AuthResponse, Route } from '../protocol/message.js'
+import type { AuthRequest, AuthResponse } from '../protocol/message.js'
+import type { Route, RouteContext } from '../runtime/route.js'
 import type { AuthProvider } from '../providers/provider.js'
 import { metadataRoutes } from './metadata.js'
 import { methodNotAllowed } from './respond.js'
@@ -35,7 +36,11 @@ export function methodsOf(route: Route): string[] {
 }
 
 /** Answers a request to a route. */
-export function handleRoute(route: Route, request: AuthRequest): AuthResponse | Promise<AuthResponse> {
+export function handleRoute(
+  route: Route,
+  request: AuthRequest,
+  context: RouteContext,
+): AuthResponse | Promise<AuthResponse> {
   const methods = methodsOf(route)
-  return methods.includes(request.method ?? 'GET') ? route.handle(request) : methodNotAllowed(methods)
+  return methods.includes(request.method ?? 'GET') ? route.handle(request, context) : methodNotAllowed(methods)
 }

@@ -1,13 +1,45 @@
 // The two families of errors: OAuthError is for the wire (RFC 6749 5.2, RFC 6750 3.1), ConfigError for the developer.
 
-/** Error codes that a guard or a token endpoint may answer with. */
+/** Error codes that a guard or an authorization server may answer with (RFC 6749, 6750, 7591, 8707, OpenID Connect Core 3.1.2.6). */
 export type OAuthErrorCode =
-  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'server_error' | 'temporarily_unavailable'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_response_type'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'access_denied'
+  | 'request_not_supported'
+  | 'request_uri_not_supported'
+  | 'login_required'
+  | 'consent_required'
+  | 'invalid_redirect_uri'
+  | 'invalid_client_metadata'
+  | 'server_error'
+  | 'temporarily_unavailable'
 
 const STATUS: Readonly<Record<OAuthErrorCode, number>> = {
   invalid_request: 400,
   invalid_token: 401,
   insufficient_scope: 403,
+  invalid_client: 401,
+  invalid_grant: 400,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  unsupported_response_type: 400,
+  invalid_scope: 400,
+  invalid_target: 400,
+  access_denied: 403,
+  request_not_supported: 400,
+  request_uri_not_supported: 400,
+  login_required: 400,
+  consent_required: 400,
+  invalid_redirect_uri: 400,
+  invalid_client_metadata: 400,
   server_error: 500,
   temporarily_unavailable: 503,
 }
@@ -22,6 +54,21 @@ const WORDS: Readonly<Record<OAuthErrorCode, string>> = {
   invalid_request: 'The request is malformed',
   invalid_token: INVALID_TOKEN,
   insufficient_scope: 'The access token lacks a scope',
+  // One sentence whatever was wrong with a client, or an outsider could tell clients that exist from others.
+  invalid_client: 'The client is unknown, or did not authenticate as it was registered to',
+  invalid_grant: 'The grant is invalid, expired, used, revoked, or was issued to another client',
+  unauthorized_client: 'The client may not use this grant type',
+  unsupported_grant_type: 'This grant type is not supported',
+  unsupported_response_type: 'Only the response type "code" is supported',
+  invalid_scope: 'A requested scope is unknown or exceeds what the client may have',
+  invalid_target: 'The requested resource is not served here',
+  access_denied: 'The request was denied',
+  request_not_supported: 'The "request" parameter is not supported',
+  request_uri_not_supported: 'The "request_uri" parameter is not supported',
+  login_required: 'Nobody is signed in, and no page may be shown',
+  consent_required: 'Consent is needed, and no page may be shown',
+  invalid_redirect_uri: 'A redirect URI cannot be registered',
+  invalid_client_metadata: 'The client metadata cannot be registered',
   server_error: UNAVAILABLE,
   temporarily_unavailable: UNAVAILABLE,
 }
@@ -34,6 +81,8 @@ export interface OAuthErrorOptions {
   readonly scopes?: readonly string[]
   /** Seconds after which trying again makes sense, for `temporarily_unavailable`. */
   readonly retryAfterSeconds?: number | undefined
+  /** HTTP status, where it is not the one that goes with the code, e.g. 413. */
+  readonly status?: number
   readonly cause?: unknown
 }
 
@@ -61,7 +110,7 @@ export class OAuthError extends Error {
     super(words, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.description = words
-    this.status = STATUS[code]
+    this.status = options.status ?? STATUS[code]
     this.detail = options.detail === undefined ? undefined : String(options.detail)
     this.scopes = scopesOf(options)
     this.retryAfterSeconds = options.retryAfterSeconds

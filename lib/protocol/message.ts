@@ -13,19 +13,7 @@ export interface AuthRequest {
 /** An answer, ready to be written. */
 export interface AuthResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  /** A list is written as one header line each, as `Set-Cookie` needs it. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string
-}
-
-/** Something a provider serves beside the guard, before any token is asked for. */
-export interface Route {
-  /** Exact path from the root of the host, e.g. `/.well-known/oauth-protected-resource/mcp`. */
-  readonly path: string
-  /** Methods it answers; `HEAD` comes with `GET`. */
-  readonly methods: readonly ('GET' | 'POST' | 'DELETE')[]
-  /** Readable by any origin (RFC 9728 documents, OAuth endpoints that browsers call). Default: true. */
-  readonly cors?: boolean
-  /** Counts against `rateLimit`. Default: false. */
-  readonly limited?: boolean
-  handle(request: AuthRequest): AuthResponse | Promise<AuthResponse>
 }

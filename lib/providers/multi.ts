@@ -2,11 +2,12 @@
 import type { VerifiedToken } from '../protocol/access-token.js'
 import { OAuthError, recognizeError } from '../protocol/errors.js'
 import { type TokenForm, tokenForm } from '../protocol/jws-guard.js'
-import type { AuthRequest, Route } from '../protocol/message.js'
+import type { AuthRequest } from '../protocol/message.js'
 import type { ResourceDescription } from '../protocol/metadata.js'
 import { OptionReader } from '../protocol/options.js'
 import { missingScopes } from '../protocol/scopes.js'
 import type { AuthEvent } from '../runtime/events.js'
+import type { Route } from '../runtime/route.js'
 import type { Claim, Verification, Verifier, VerifyContext } from '../verifiers/verifier.js'
 import { type AuthProvider, type SdkTokenVerifier, toProvider } from './provider.js'
 

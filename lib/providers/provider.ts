@@ -1,10 +1,11 @@
 // A provider is a plain object that says who may call and where tokens come from. Here it is brought into one form.
 import { ConfigError } from '../protocol/errors.js'
-import type { AuthRequest, Route } from '../protocol/message.js'
+import type { AuthRequest } from '../protocol/message.js'
 import type { ResourceDescription } from '../protocol/metadata.js'
 import { isScope } from '../protocol/scopes.js'
 import { checkUrl } from '../protocol/urls.js'
 import type { AuthEvent } from '../runtime/events.js'
+import type { Route } from '../runtime/route.js'
 import type { Verification, Verifier, VerifyContext } from '../verifiers/verifier.js'
 
 /**
