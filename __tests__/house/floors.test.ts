@@ -17,6 +17,7 @@ const packages = new Set(
 const FLOORS = new Map([
   ['protocol', 0],
   ['runtime', 1],
+  ['pages', 1],
   ['stores', 2],
   ['verifiers', 3],
   ['authorization-server', 3],

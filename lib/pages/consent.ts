@@ -1,0 +1,111 @@
+// The page where a user decides. MCP authorization, confused deputy: it names who asks, for what, and where the browser is sent.
+import { type SafeHtml, html } from '../protocol/html.js'
+import { CHECK, DEVICE, GLOBE, WARNING } from './icons.js'
+import {
+  type Stage,
+  type Sheet,
+  attributes,
+  drawHidden,
+  drawNameNote,
+  drawTile,
+  drawTrust,
+  drawWebsite,
+} from './layout.js'
+import type { ConsentPage, PageScope } from './page.js'
+import { type Words, nameOf, shown } from './words.js'
+
+// Enter on a check box presses the first button. This one cannot be pressed, so that nothing is decided by accident.
+const NO_DEFAULT = html`<button disabled hidden></button>`
+
+export function drawConsent(page: ConsentPage, stage: Stage): Sheet {
+  const { words } = stage
+  const name = nameOf(page.client)
+  const resource = shown(page.resourceName ?? stage.branding.name ?? page.resource)
+  return {
+    title: words.plain('consent.title', { client: name }),
+    body: html`<div class="head">
+        <div class="pair">${drawTile(name)}${drawService(resource, stage)}</div>
+        <h1>${words.say('consent.title', { client: name })}</h1>
+        <p class="lead">${words.say('consent.lead', { resource })}</p>
+        ${drawTrust(page.client, words)} ${drawNameNote(page.client, words)}
+        ${drawWebsite(page.client, words)}
+      </div>
+      ${drawAccount(page, words)}
+      <form method="post" action="${page.action}">
+        ${drawHidden(page.hidden)} ${NO_DEFAULT} ${drawScopes(page.scopes, words)}
+        ${drawRedirect(page, words)}
+        <div class="buttons">
+          <button class="button" name="decision" value="deny">${words.say('consent.deny')}</button>
+          <button class="button main" name="decision" value="allow">${words.say('consent.allow')}</button>
+        </div>
+      </form>
+      <dl class="facts">
+        <dt>${words.say('consent.resource')}</dt>
+        <dd><bdi dir="ltr">${page.resource}</bdi></dd>
+      </dl>`,
+  }
+}
+
+function drawService(name: string, { branding }: Stage): SafeHtml {
+  return branding.logoUrl === undefined
+    ? drawTile(name)
+    : html`<span class="tile logo" aria-hidden="true"><img src="${branding.logoUrl}" alt="" /></span>`
+}
+
+function drawAccount({ hidden, signOutAction, user }: ConsentPage, words: Words): SafeHtml {
+  const name = html`<strong><bdi>${shown(user.name ?? user.subject)}</bdi></strong>`
+  const change =
+    signOutAction !== undefined &&
+    html`<form method="post" action="${signOutAction}">
+      ${drawHidden(hidden)}<button class="link">${words.say('consent.switch')}</button>
+    </form>`
+  return html`<div class="account">
+    <p>${words.say('consent.account', { user: name })}</p>
+    ${change}
+  </div>`
+}
+
+function drawScopes(scopes: readonly PageScope[], words: Words): SafeHtml {
+  const optional = scopes.some(({ field }) => field !== undefined)
+  const rows =
+    scopes.length === 0
+      ? html`<li class="scope">${CHECK}<span>${words.say('consent.noScopes')}</span></li>`
+      : scopes.map((scope) => html`<li>${drawScope(scope, words)}</li>`)
+  return html`<section aria-labelledby="scopes">
+    <h2 id="scopes">${words.say('consent.scopes')}</h2>
+    ${optional && html`<p class="note">${words.say('consent.scopesNote')}</p>`}
+    <ul class="scopes" role="list">
+      ${rows}
+    </ul>
+  </section>`
+}
+
+function drawScope(scope: PageScope, words: Words): SafeHtml {
+  const text = html`<span>${words.scope(scope)}</span>`
+  if (scope.field === undefined) return html`<div class="scope">${CHECK}${text}</div>`
+  const box = attributes({ name: scope.field })
+  return html`<label class="scope"><input type="checkbox" value="on" checked ${box} />${text}</label>`
+}
+
+function drawRedirect({ redirect: { host, kind } }: ConsentPage, words: Words): SafeHtml {
+  const address = html`<p class="host" dir="ltr">${host}</p>`
+  const international = kind === 'web' && /(?:^|\.)xn--/i.test(host)
+  return html`<section aria-labelledby="redirect">
+    <h2 id="redirect">${words.say('consent.redirect')}</h2>
+    <div class="target">
+      ${kind === 'web' ? GLOBE : DEVICE}
+      <div>
+        ${kind === 'loopback' && html`<strong>${words.say('consent.redirectLoopback')}</strong>`}
+        ${kind === 'app' && html`<strong>${words.say('consent.redirectApp')}</strong>`} ${address}
+        ${kind === 'web' && html`<p class="note">${words.say('consent.webNote')}</p>`}
+      </div>
+    </div>
+    ${kind === 'loopback' && drawWarning(words.say('consent.loopbackNote'))}
+    ${kind === 'app' && drawWarning(words.say('consent.appNote'))}
+    ${international && drawWarning(words.say('consent.internationalNote'))}
+  </section>`
+}
+
+function drawWarning(text: SafeHtml): SafeHtml {
+  return html`<p class="box warn">${WARNING}<span>${text}</span></p>`
+}
