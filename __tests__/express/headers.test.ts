@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
-import { secureHeaders } from '../../lib/express/headers.js'
+import { sendSecured } from '../../lib/express/headers.js'
 import { startServer } from '../support/site.js'
 import { cleanUp } from './stand.js'
 
-describe('secureHeaders', () => {
-  it('let nothing be rendered, framed, run or sniffed, and leave transport security to the app', async () => {
+describe('sendSecured', () => {
+  it('lets nothing be rendered, framed, run or sniffed, and leaves transport security to the app', async () => {
     const { url, close } = await startServer((request, response) => {
-      secureHeaders(request, response, () => response.end('document'))
+      sendSecured(request, response, { status: 200, headers: {}, body: 'document' }, false)
     })
     cleanUp.push(close)
     const response = await fetch(url)

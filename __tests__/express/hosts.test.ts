@@ -59,7 +59,7 @@ describe('on every host', () => {
     ],
     [
       'throws our error with a code that there is not',
-      () => toss(new OAuthError('access_denied' as never, 'No')),
+      () => toss(new OAuthError('no_such_code' as never, 'No')),
       503,
     ],
     [

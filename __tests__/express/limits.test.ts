@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { type AuthHandler, type AuthProvider, mcpAuth } from 'express-mcp-auth'
+import { type AuthEvent, type AuthHandler, type AuthProvider, mcpAuth } from 'express-mcp-auth'
 import { parseRateLimit } from '../../lib/express/limits.js'
 import { configErrorOf } from '../support/config-error.js'
 import { HOSTS } from '../support/hosts.js'
@@ -51,14 +51,25 @@ describe('rateLimit', () => {
     expect([(await post(url)).status, (await post(url)).status]).toEqual([200, 429])
   })
 
-  it('hands a failure of the limiter to the host, and answers nothing unlimited', async () => {
+  it.each(HOSTS)('%s: answers 503 where the address cannot be known, and nothing unlimited', async (name) => {
     const broken: AuthHandler = (request, _response, next) => {
       Object.defineProperty(request, 'ip', { get: () => toss(new Error('no address')) })
       next()
     }
-    const { url, errors } = await host('node:http', [broken, mcpAuth(provider, silent)])
-    expect((await post(url)).status).toBe(500)
-    expect(errors).toMatchObject([{ message: 'no address' }])
+    const events: AuthEvent[] = []
+    const { url, errors, handled } = await host(name, [
+      broken,
+      mcpAuth(provider, { onEvent: (event) => events.push(event) }),
+    ])
+    const response = await post(url)
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(events.at(-1)).toEqual({
+      type: 'request.failed',
+      method: 'POST',
+      path: '/token',
+      message: 'Error: no address',
+    })
+    expect([errors, handled()]).toEqual([[], 0])
   })
 
   it('lets 60 requests a minute through unless told otherwise', async () => {
@@ -95,9 +106,9 @@ describe('parseRateLimit', () => {
       { limit: 1, windowSeconds: 0.5 },
       { limit: 1, windowSeconds: 0.5 },
     ],
-    [false, false],
-  ])('reads %j', (value, limits) => {
-    expect(parseRateLimit(value)).toEqual(limits)
+  ])('reads %j', (value, bounds) => {
+    const limits = parseRateLimit(value)
+    expect(limits && limits.boundsOf('common')).toEqual(bounds)
   })
 
   it.each<[value: unknown, code: string, message: RegExp]>([

@@ -17,7 +17,6 @@ import {
   mcpAuth,
 } from 'express-mcp-auth'
 import { testClock } from 'express-mcp-auth/testing'
-import { HOSTS } from '../support/hosts.js'
 import { ISSUER, RESOURCE, createKey, createToken } from '../support/issuer.js'
 import { refusalOf } from '../support/site.js'
 import { BEARER, METADATA, POINTER, TOKEN, host, known, remote, silent, site } from './stand.js'
@@ -470,23 +469,6 @@ describe('routes of a provider', () => {
     ])
     const closed = await fetch(`${url}/closed`, { method: 'OPTIONS', headers })
     expect([closed.status, closed.headers.has('access-control-allow-methods')]).toEqual([204, false])
-  })
-
-  it.each(HOSTS)('%s: hand what they throw to the host', async (name) => {
-    const broken = withRoutes(
-      get(() => {
-        throw new Error('sync')
-      }),
-      get(() => Promise.reject(new Error('async')), { path: '/async' }),
-      get(() => undefined as never, { path: '/nothing' }),
-      get(() => ({ status: 9999, headers: {} }), { path: '/status' }),
-    )
-    const { url, errors, handled } = await host(name, [mcpAuth(broken, silent)])
-    for (const path of ['/r', '/async', '/nothing', '/status'])
-      expect((await fetch(url + path)).status).toBe(500)
-    expect(errors).toHaveLength(4)
-    expect(errors.slice(0, 2)).toMatchObject([{ message: 'sync' }, { message: 'async' }])
-    expect(handled()).toBe(0)
   })
 })
 

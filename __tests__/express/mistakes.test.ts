@@ -108,7 +108,7 @@ describe('the options', () => {
       'a rate limit in the words of another package',
       { rateLimit: { windowMs: 1000 } },
       'ERR_MCP_AUTH_UNKNOWN_OPTION',
-      'rateLimit has no option "windowMs". Known: windowSeconds, limit',
+      'rateLimit has no option "windowMs". Known: windowSeconds, limit, endpoints, store',
     ],
     [
       'a tool scope of an unknown kind',

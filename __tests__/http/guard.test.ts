@@ -73,7 +73,14 @@ const request = (authorization?: string, more: Partial<AuthRequest> = {}): AuthR
 const bearer = request(`Bearer ${TOKEN}`)
 
 /** A refusal as the caller sees it. */
-const answerOf = (verdict: Verdict): { status: number; challenge?: string; retry?: string; body: object } => {
+const answerOf = (
+  verdict: Verdict,
+): {
+  status: number
+  challenge?: string | readonly string[]
+  retry?: string | readonly string[]
+  body: object
+} => {
   if (!('response' in verdict)) throw new Error('allowed')
   const { status, headers, body = '' } = verdict.response
   expect(headers).toMatchObject({

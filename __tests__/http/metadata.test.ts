@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
-import type { AuthProvider } from 'express-mcp-auth'
+import type { AuthProvider, RouteContext } from 'express-mcp-auth'
 import { metadataRoutes } from '../../lib/http/metadata.js'
 
+const context: RouteContext = { body: { kind: 'none' }, report: () => undefined, hint: () => undefined }
 const stated: AuthProvider = {
   verifyToken: () => null,
   baseUrl: 'https://api.example.com',
@@ -24,7 +25,11 @@ describe('metadataRoutes', () => {
       ['/.well-known/oauth-protected-resource', ['GET']],
     ])
     for (const route of routes) {
-      const { status, headers, body = '' } = await route.handle({ headers: { host: 'evil.example' } })
+      const {
+        status,
+        headers,
+        body = '',
+      } = await route.handle({ headers: { host: 'evil.example' } }, context)
       expect({ status, headers }).toEqual({
         status: 200,
         headers: { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=3600' },
@@ -54,7 +59,7 @@ describe('metadataRoutes', () => {
     ['none where there are none', {}, undefined],
   ])('name as scopes %s', async (_rule, more, scopes) => {
     const [route] = metadataRoutes({ ...stated, ...more })
-    const { body = '' } = (await route?.handle({ headers: {} })) ?? {}
+    const { body = '' } = (await route?.handle({ headers: {} }, context)) ?? {}
     expect((JSON.parse(body) as { scopes_supported?: string[] }).scopes_supported).toEqual(scopes)
   })
 })

@@ -101,7 +101,7 @@ describe('the answers', () => {
   it('to another method: 405 with those that there are', () => {
     expect(methodNotAllowed(['GET', 'HEAD'])).toEqual({
       status: 405,
-      headers: { ...JSON_TYPE, Allow: 'GET, HEAD' },
+      headers: { ...JSON_TYPE, Allow: 'GET, HEAD', 'Cache-Control': 'no-store' },
       body: '{"error":"invalid_request","error_description":"This method is not answered here"}',
     })
   })

@@ -23,10 +23,9 @@ export type AuthHandler = (request: NodeRequest, response: ServerResponse, next:
 
 /** Writes an answer, unless one was begun already or nobody is there to read it. */
 export function send(request: IncomingMessage, response: ServerResponse, answer: AuthResponse): void {
-  if (response.headersSent || response.writableEnded || response.destroyed) return
+  if (isOver(response)) return
   for (const [name, value] of Object.entries(answer.headers)) {
-    if (name === 'Vary') addVary(response, String(value))
-    else response.setHeader(name, value)
+    response.setHeader(name, name === 'Vary' ? mergeVary(response, String(value)) : value)
   }
   response.statusCode = answer.status
   const body = answer.body ?? ''
@@ -34,12 +33,17 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-function addVary(response: ServerResponse, field: string): void {
+/** Whether an answer was begun, or nobody is there to read one. */
+export function isOver(response: ServerResponse): boolean {
+  return response.headersSent || response.writableEnded || response.destroyed
+}
+
+/** What the app's answer varies by, and one more field. */
+export function mergeVary(response: ServerResponse, field: string): string {
   const present = response.getHeader('Vary')
-  if (present === undefined) response.setHeader('Vary', field)
-  else if (!`, ${String(present)},`.toLowerCase().includes(`, ${field.toLowerCase()},`)) {
-    response.setHeader('Vary', `${String(present)}, ${field}`)
-  }
+  if (present === undefined) return field
+  const names = String(present)
+  return `, ${names},`.toLowerCase().includes(`, ${field.toLowerCase()},`) ? names : `${names}, ${field}`
 }
 
 const EXPOSED = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After'
@@ -47,16 +51,19 @@ const ALLOWED_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
 const ALLOWED_HEADERS =
   'Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name'
 
+/** What lets pages of any origin read an answer. */
+export const READING: readonly (readonly [name: string, value: string])[] = [
+  ['Access-Control-Allow-Origin', '*'],
+  ['Access-Control-Expose-Headers', EXPOSED],
+]
+
 /**
  * Lets pages of any origin read the answer. Credentials are never ambient here, so there is no credentials mode; a header that the
  * app set itself stays as it is.
  */
 export function allowReading(response: ServerResponse): void {
   if (response.headersSent) return
-  for (const [name, value] of [
-    ['Access-Control-Allow-Origin', '*'],
-    ['Access-Control-Expose-Headers', EXPOSED],
-  ] as const) {
+  for (const [name, value] of READING) {
     if (!response.hasHeader(name)) response.setHeader(name, value)
   }
 }

@@ -2,12 +2,10 @@
 import type { ServerResponse } from 'node:http'
 import { Guard } from '../http/guard.js'
 import { notFound } from '../http/respond.js'
-import { type RouteTable, buildRoutes, findRoute, handleRoute, methodsOf } from '../http/routes.js'
+import { type RouteTable, buildRoutes, findRoute } from '../http/routes.js'
 import type { SessionBindingOptions, SessionBindings } from '../http/sessions.js'
 import type { Allowed, Verdict } from '../http/verdicts.js'
-import { hasRepeats } from '../protocol/bearer.js'
 import { ConfigError } from '../protocol/errors.js'
-import type { AuthResponse } from '../protocol/message.js'
 import { OptionReader } from '../protocol/options.js'
 import type { ScopeImplies } from '../protocol/scopes.js'
 import { type ToolScopeRules, type ToolScopes, parseToolScopes } from '../protocol/tool-scopes.js'
@@ -15,13 +13,12 @@ import { isDiscoveryPath } from '../protocol/well-known.js'
 import { type AuthProvider, type ProviderLike, toProvider } from '../providers/provider.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
 import { type EventListener, type Reporter, createReporter } from '../runtime/events.js'
-import type { Route } from '../runtime/route.js'
 import { type AuthHandler, type Next, type NodeRequest, allowReading, preflight, send } from './adapter.js'
 import { hasBody } from './body.js'
 import { getAccessToken, runAs, setCaller } from './context.js'
-import { secureHeaders } from './headers.js'
-import { type Limiter, type RateLimitOptions, createLimiter, parseRateLimit } from './limits.js'
+import { type RateLimitOptions, createLimiters, hintAtProxy, parseRateLimit } from './limits.js'
 import { type PathTest, parseProtect, pathOfRequest } from './paths.js'
+import { type RouteSite, serve } from './serve.js'
 import { mayUseSession, parseSessionBinding } from './sessions.js'
 import { checkToolScopes } from './tool-scopes.js'
 
@@ -41,7 +38,7 @@ export interface McpAuthOptions {
   readonly allowedOrigins?: readonly string[]
   /** Answers browsers' preflights and lets pages read answers. Default: true. */
   readonly cors?: boolean
-  /** Limits for the provider's OAuth endpoints, by address. Default: 60 requests in 60 seconds. */
+  /** Limits for the provider's OAuth endpoints, by address, each with a default of its own. False for none. */
   readonly rateLimit?: false | RateLimitOptions
   /** How long a verifier may take; then the caller gets 503. Default: 10. */
   readonly deadlineSeconds?: number
@@ -78,26 +75,22 @@ export function mcpAuth(provider: ProviderLike, options: McpAuthOptions = {}): A
 }
 
 /** Everything that one handler needs, settled before the first request. */
-interface Site {
+interface Site extends RouteSite {
   readonly guard: Guard
   readonly routes: RouteTable
   readonly isGuarded: PathTest
   /** Whether other guards or open routes may stand behind this one. */
   readonly partial: boolean
-  readonly cors: boolean
   readonly allowedOrigins: ReadonlySet<string> | undefined
   readonly sessions: SessionBindings | undefined
   readonly toolScopes: ToolScopeRules | undefined
-  readonly limiter: Limiter | undefined
-  readonly reporter: Reporter
 }
 
 function createSite(provider: AuthProvider, options: McpAuthOptions): Site {
   const read = new OptionReader('mcpAuth', options, OPTIONS)
   const reporter = createReporter(read.callback<EventListener>('onEvent'))
   const routes = buildRoutes(provider)
-  const limits = parseRateLimit(read.raw('rateLimit'))
-  const limited = [...routes.values()].some((route) => route.limited === true)
+  const deps = createDeps(options.deps)
   const deadlineSeconds = read.seconds('deadlineSeconds', 10)
   if (deadlineSeconds === 0) throw read.invalid('deadlineSeconds', 'more than 0')
 
@@ -107,7 +100,7 @@ function createSite(provider: AuthProvider, options: McpAuthOptions): Site {
       scopeImplies: read.callback<ScopeImplies>('scopeImplies'),
       deadlineSeconds,
       reporter,
-      deps: createDeps(options.deps),
+      deps,
     }),
     routes,
     isGuarded: parseProtect(read.raw('protect')),
@@ -116,8 +109,9 @@ function createSite(provider: AuthProvider, options: McpAuthOptions): Site {
     allowedOrigins: parseOrigins(read),
     sessions: parseSessionBinding(read.raw('bindSessions')),
     toolScopes: read.has('toolScopes') ? parseToolScopes('toolScopes', read.raw('toolScopes')) : undefined,
-    limiter: limits === false || !limited ? undefined : createLimiter(limits),
+    limiters: createLimiters(parseRateLimit(read.raw('rateLimit')), routes.exact.values(), reporter, deps),
     reporter,
+    deps,
   }
 }
 
@@ -163,7 +157,7 @@ function handle(site: Site, request: NodeRequest, response: ServerResponse, next
     return
   }
   const route = findRoute(site.routes, path)
-  if (route !== undefined) serve(site, route, request, response, next)
+  if (route !== undefined) serve(site, route, request, response)
   else if (site.isGuarded(path, request.url ?? path)) guardPath(site, path, request, response, next)
   else next()
 }
@@ -230,7 +224,7 @@ function admit(
     const outcome = 'response' in verdict ? verdict : checkSession(site, verdict, request, response)
     if ('response' in outcome) {
       if (site.cors) allowReading(response)
-      hintAtProxy(site, request)
+      hintAtProxy(site.reporter, request)
       send(request, response, outcome.response)
       return false
     }
@@ -252,35 +246,6 @@ function checkSession(
   return guard.verdicts.foreignSession(request, allowed.token)
 }
 
-function serve(site: Site, route: Route, request: NodeRequest, response: ServerResponse, next: Next): void {
-  const answer = (answered: AuthResponse): void => {
-    secureHeaders(request, response, () => {
-      send(request, response, answered)
-    })
-  }
-  const cors = site.cors && route.cors !== false
-  if (cors) allowReading(response)
-  const proceed = (): void => {
-    new Promise<AuthResponse>((resolve) => {
-      resolve(handleRoute(route, request, { body: { kind: 'none' }, ...site.reporter }))
-    })
-      .then(answer)
-      .catch(next)
-  }
-  if (hasRepeats(request.rawHeaders)) {
-    answer(
-      site.guard.verdicts.badRequest(request, 400, 'Host and Authorization must not be repeated').response,
-    )
-  } else if (request.method === 'OPTIONS') {
-    answer(cors ? preflight(request, methodsOf(route).join(', ')) : { status: 204, headers: {} })
-  } else if (route.limited === true && site.limiter !== undefined) {
-    site.limiter(request, response, (error) => {
-      if (error === undefined) proceed()
-      else next(error)
-    })
-  } else proceed()
-}
-
 /** Below a path the well-known documents would not be where clients look for them. */
 function refuseMount(request: NodeRequest): ConfigError | undefined {
   const mounted = mountPath(request)
@@ -298,15 +263,4 @@ function mountPath({ baseUrl, originalUrl, url = '' }: NodeRequest): string {
   if (originalUrl === undefined || originalUrl === url) return ''
   const rest = url === '/' || url.startsWith('/?') ? url.slice(1) : url
   return originalUrl.endsWith(rest) ? originalUrl.slice(0, originalUrl.length - rest.length) : ''
-}
-
-function hintAtProxy(site: Site, request: NodeRequest): void {
-  if (request.headers['x-forwarded-for'] === undefined) return
-  const { app } = request as { app?: { get?: (name: string) => unknown } }
-  if (typeof app?.get !== 'function' || app.get('trust proxy') !== false) return
-  site.reporter.hint(
-    'trust_proxy_off',
-    'requests come through a proxy (X-Forwarded-For), but Express does not trust it, so all callers share one address in logs and ' +
-      "rate limits: app.set('trust proxy', 1), or as many proxies as there are",
-  )
 }

@@ -30,23 +30,41 @@ export function bareChallenge(context: ChallengeContext): AuthResponse {
 
 /** The answer for an OAuth error. An outage carries no challenge, since a new token would not help. */
 export function errorResponse(error: OAuthError, context: ChallengeContext): AuthResponse {
-  const { code, description, status, retryAfterSeconds = 0 } = error
+  const { code, description, status } = error
   const body = { error: code, error_description: plainText(description) }
-  const retryAfter =
-    Number.isSafeInteger(retryAfterSeconds) && retryAfterSeconds > 0
-      ? retryAfterSeconds
-      : DEFAULT_RETRY_SECONDS
-  if (status >= 500) return json(status, body, { ...NOT_STORED, 'Retry-After': String(retryAfter) })
+  if (status >= 500) return json(status, body, { ...NOT_STORED, 'Retry-After': retryAfter(error) })
   const challenge = buildChallenge({ ...context, error: code, description })
   return json(status, body, { ...NOT_STORED, 'WWW-Authenticate': challenge })
 }
 
+/** The answer of an OAuth endpoint (RFC 6749 5.2). A 500 would say that a client need not come back; an outage says when. */
+export function oauthError(error: OAuthError): AuthResponse {
+  const { code, description } = error
+  const status = error.status === 500 ? 503 : error.status
+  const body = { error: code, error_description: plainText(description) }
+  return json(status, body, {
+    ...SECRET,
+    ...((status >= 500 || status === 429) && { 'Retry-After': retryAfter(error) }),
+    ...(status === 413 && CLOSE),
+  })
+}
+
+/** RFC 6749 5.1 wants both. */
+const SECRET = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+
+/** What is too large is not read to its end, and the connection is of no more use. */
+const CLOSE = { Connection: 'close' }
+
 const DEFAULT_RETRY_SECONDS = 5
+
+function retryAfter({ retryAfterSeconds = 0 }: OAuthError): string {
+  const usable = Number.isSafeInteger(retryAfterSeconds) && retryAfterSeconds > 0
+  return String(usable ? retryAfterSeconds : DEFAULT_RETRY_SECONDS)
+}
 
 /** A request that is refused for another reason than its credentials, so that a challenge would mislead. */
 export function plainRefusal(status: number, description: string): AuthResponse {
-  // What is too large is not read to its end, and the connection is of no more use.
-  const headers = status === 413 ? { ...NOT_STORED, Connection: 'close' } : NOT_STORED
+  const headers = status === 413 ? { ...NOT_STORED, ...CLOSE } : NOT_STORED
   return json(status, { error: 'invalid_request', error_description: plainText(description) }, headers)
 }
 
@@ -65,6 +83,6 @@ export function methodNotAllowed(methods: readonly string[]): AuthResponse {
   return json(
     405,
     { error: 'invalid_request', error_description: 'This method is not answered here' },
-    { Allow: methods.join(', ') },
+    { Allow: methods.join(', '), 'Cache-Control': 'no-store' },
   )
 }

@@ -180,7 +180,7 @@ function describeToken(token: AccessToken | undefined): {
 }
 
 /** A value from somebody else's code may throw even while it is looked at. */
-function recognize(thrown: unknown): OAuthError | undefined {
+export function recognize(thrown: unknown): OAuthError | undefined {
   try {
     return recognizeError(thrown)
   } catch {
@@ -188,7 +188,8 @@ function recognize(thrown: unknown): OAuthError | undefined {
   }
 }
 
-function describeThrown(thrown: unknown): string {
+/** For operators. */
+export function describeThrown(thrown: unknown): string {
   try {
     return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `a thrown ${typeof thrown}`
   } catch {

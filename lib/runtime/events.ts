@@ -9,7 +9,11 @@ export type HintCode =
   | 'audience_differs_from_resource'
   | 'trust_proxy_off'
   | 'not_the_resource'
+  | 'rate_limit_store'
   | 'listener_threw'
+
+/** Why a grant came to its end. The first three mean that somebody has what is not theirs, or that a client lost count. */
+export type RevocationCause = 'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user'
 
 /** Everything that is told. No event ever holds a token, a secret or a query string. */
 export type AuthEvent =
@@ -35,6 +39,13 @@ export type AuthEvent =
       readonly clientId?: string
       readonly subject?: string
     }
+  /** A route could not answer; the caller got 503. */
+  | {
+      readonly type: 'request.failed'
+      readonly method: string
+      readonly path: string
+      readonly message: string
+    }
   | {
       readonly type: 'keys.fetched'
       readonly url: string
@@ -48,6 +59,50 @@ export type AuthEvent =
       readonly serving: 'stale' | 'nothing'
     }
   | { readonly type: 'service.failed'; readonly url: string; readonly message: string }
+  | {
+      readonly type: 'client.registered'
+      readonly clientId: string
+      readonly name?: string | undefined
+      readonly redirectUris: readonly string[]
+      /** Redirect URIs that were left out, and why. */
+      readonly dropped: readonly string[]
+    }
+  | { readonly type: 'sign_in.succeeded'; readonly subject: string }
+  | { readonly type: 'sign_in.failed' }
+  | {
+      readonly type: 'authorization.granted'
+      readonly clientId: string
+      readonly subject: string
+      readonly scopes: readonly string[]
+      /** Whether the user was asked just now. */
+      readonly asked: boolean
+    }
+  | { readonly type: 'authorization.denied'; readonly clientId: string; readonly subject: string }
+  | {
+      readonly type: 'authorization.refused'
+      readonly clientId?: string | undefined
+      readonly error: string
+      readonly detail: string
+    }
+  | {
+      readonly type: 'token.issued'
+      readonly clientId: string
+      readonly subject: string
+      readonly grantType: string
+      readonly scopes: readonly string[]
+    }
+  | {
+      readonly type: 'token.refused'
+      readonly clientId?: string | undefined
+      readonly error: string
+      readonly detail: string
+    }
+  | {
+      readonly type: 'grant.revoked'
+      readonly clientId: string
+      readonly subject: string
+      readonly why: RevocationCause
+    }
   | { readonly type: 'danger'; readonly option: string; readonly message: string }
   | { readonly type: 'hint'; readonly code: HintCode; readonly message: string }
 

@@ -36,6 +36,8 @@ export interface Route {
   readonly limited?: boolean | string
   /** Reads the body, up to so many bytes. Default: the body is left alone. */
   readonly maxBodyBytes?: number
+  /** What too many requests are answered with, where that is a page. Default: 429 as JSON. */
+  readonly tooMany?: () => AuthResponse
   /** The request is node's own, or Express's where the app is one. */
   handle(request: AuthRequest, context: RouteContext): AuthResponse | Promise<AuthResponse>
 }
