@@ -41,6 +41,7 @@ export interface RateLimits {
 const COMMON = 'common'
 const DEFAULT_LIMIT = 60
 const DEFAULT_WINDOW_SECONDS = 60
+const LONGEST_WINDOW_SECONDS = 24 * 24 * 60 * 60
 
 /**
  * In a minute. Hosted MCP clients call from few addresses, so what they do for all their users has room: tokens, and registration
@@ -87,6 +88,10 @@ function parseBounds(read: OptionReader): RateLimitBounds {
   }
   const windowSeconds = read.has('windowSeconds') ? read.seconds('windowSeconds', 0) : undefined
   if (windowSeconds === 0) throw read.invalid('windowSeconds', 'more than 0')
+  // A timer that is given more fires at once, and every count would be forgotten.
+  if (windowSeconds !== undefined && windowSeconds > LONGEST_WINDOW_SECONDS) {
+    throw read.invalid('windowSeconds', `at most ${LONGEST_WINDOW_SECONDS}, which are 24 days`)
+  }
   return {
     ...(limit !== undefined && { limit: limit as number }),
     ...(windowSeconds !== undefined && { windowSeconds }),
