@@ -1,13 +1,12 @@
 // The page that lists a user's connected clients, each with a button that ends it.
-import { type SafeHtml, html } from '../protocol/html.js'
+import { type SafeHtml, attributes, html } from '../protocol/html.js'
 import { CHECK } from './icons.js'
-import { type Sheet, type Stage, attributes, drawHidden, drawTile, drawTrust } from './layout.js'
+import { type Sheet, type Stage, drawAccount, drawHidden, drawTile, drawTrust } from './layout.js'
 import type { ConnectionsPage, PageConnection } from './page.js'
 import { type Words, nameOf, shown } from './words.js'
 
 export function drawConnections(page: ConnectionsPage, { words }: Stage): Sheet {
   const { action, connections, revoked, signOut, user } = page
-  const name = html`<strong><bdi>${shown(user.name ?? user.subject)}</bdi></strong>`
   const done =
     revoked !== undefined &&
     html`<p class="box good" role="status">
@@ -15,22 +14,18 @@ export function drawConnections(page: ConnectionsPage, { words }: Stage): Sheet 
     </p>`
   const list =
     connections.length === 0
-      ? html`<p class="box">${words.say('connections.none')}</p>`
+      ? html`<p class="empty">${words.say('connections.none')}</p>`
       : html`<ul class="apps" role="list">
           ${connections.map((connection) => drawConnection(connection, action, words))}
         </ul>`
-  const leave =
-    signOut !== undefined &&
-    html`<form method="post" action="${signOut.action}">
-      ${drawHidden(signOut.hidden)}<button class="link">${words.say('connections.signOut')}</button>
-    </form>`
+  const leave = signOut === undefined ? undefined : { ...signOut, text: words.say('connections.signOut') }
   return {
     title: words.plain('connections.title'),
     body: html`<div class="head">
         <h1>${words.say('connections.title')}</h1>
-        <p class="lead">${words.say('connections.lead', { user: name })}</p>
+        <p class="lead">${words.say('connections.lead')}</p>
       </div>
-      ${done} ${list} ${leave}`,
+      ${done} ${drawAccount(user, leave, words)} ${list}`,
   }
 }
 

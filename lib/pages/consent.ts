@@ -1,10 +1,10 @@
 // The page where a user decides. MCP authorization, confused deputy: it names who asks, for what, and where the browser is sent.
-import { type SafeHtml, html } from '../protocol/html.js'
+import { type SafeHtml, attributes, html } from '../protocol/html.js'
 import { CHECK, DEVICE, GLOBE, WARNING } from './icons.js'
 import {
   type Stage,
   type Sheet,
-  attributes,
+  drawAccount,
   drawHidden,
   drawNameNote,
   drawTile,
@@ -20,17 +20,26 @@ const NO_DEFAULT = html`<button disabled hidden></button>`
 export function drawConsent(page: ConsentPage, stage: Stage): Sheet {
   const { words } = stage
   const name = nameOf(page.client)
-  const resource = shown(page.resourceName ?? stage.branding.name ?? page.resource)
+  const long = attributes({ class: name.length > 32 ? 'ask long' : 'ask' })
+  const leave =
+    page.signOutAction === undefined
+      ? undefined
+      : {
+          action: page.signOutAction,
+          hidden: page.hidden,
+          text: words.say('consent.switch'),
+        }
+  const resource = shown(page.resourceName ?? stage.branding.name ?? hostOf(page.resource))
   return {
     title: words.plain('consent.title', { client: name }),
     body: html`<div class="head">
         <div class="pair">${drawTile(name)}${drawService(resource, stage)}</div>
-        <h1>${words.say('consent.title', { client: name })}</h1>
+        <h1 ${long}>${words.say('consent.title', { client: name })}</h1>
         <p class="lead">${words.say('consent.lead', { resource })}</p>
         ${drawTrust(page.client, words)} ${drawNameNote(page.client, words)}
         ${drawWebsite(page.client, words)}
       </div>
-      ${drawAccount(page, words)}
+      ${drawAccount(page.user, leave, words)}
       <form method="post" action="${page.action}">
         ${drawHidden(page.hidden)} ${NO_DEFAULT} ${drawScopes(page.scopes, words)}
         ${drawRedirect(page, words)}
@@ -50,19 +59,6 @@ function drawService(name: string, { branding }: Stage): SafeHtml {
   return branding.logoUrl === undefined
     ? drawTile(name)
     : html`<span class="tile logo" aria-hidden="true"><img src="${branding.logoUrl}" alt="" /></span>`
-}
-
-function drawAccount({ hidden, signOutAction, user }: ConsentPage, words: Words): SafeHtml {
-  const name = html`<strong><bdi>${shown(user.name ?? user.subject)}</bdi></strong>`
-  const change =
-    signOutAction !== undefined &&
-    html`<form method="post" action="${signOutAction}">
-      ${drawHidden(hidden)}<button class="link">${words.say('consent.switch')}</button>
-    </form>`
-  return html`<div class="account">
-    <p>${words.say('consent.account', { user: name })}</p>
-    ${change}
-  </div>`
 }
 
 function drawScopes(scopes: readonly PageScope[], words: Words): SafeHtml {
@@ -108,4 +104,9 @@ function drawRedirect({ redirect: { host, kind } }: ConsentPage, words: Words): 
 
 function drawWarning(text: SafeHtml): SafeHtml {
   return html`<p class="box warn">${WARNING}<span>${text}</span></p>`
+}
+
+/** Host of a resource, which is shown in full further down. */
+function hostOf(resource: string): string {
+  return resource.replace(/^https?:\/\/|[/?#].*$/gi, '')
 }

@@ -1,9 +1,9 @@
 // What every page has around it, and the parts that several of them show.
-import { Attributes, type HtmlValue, type SafeHtml, html, isLinkable } from '../protocol/html.js'
+import { type HtmlValue, type SafeHtml, html, isLinkable } from '../protocol/html.js'
 import type { Branding } from './branding.js'
 import { QUESTION, SEAL } from './icons.js'
-import type { HiddenFields, PageClient } from './page.js'
-import { type Words, initialOf, nameOf, shown } from './words.js'
+import type { HiddenFields, PageClient, PageUser } from './page.js'
+import { type Words, initialOf, shown } from './words.js'
 
 /** What a page is drawn with. */
 export interface Stage {
@@ -90,24 +90,38 @@ export function drawTrust({ configured, domain }: PageClient, words: Words): Saf
 export function drawNameNote(client: PageClient, words: Words): SafeHtml | undefined {
   if (client.configured || client.name === undefined) return undefined
   const key = client.domain === undefined ? 'client.unverifiedNote' : 'client.verifiedNote'
-  return html`<p class="note">${words.say(key, { client: nameOf(client) })}</p>`
+  return html`<p class="note">${words.say(key)}</p>`
 }
 
-/** The home page that a client claims. It opens beside the page, which a user would lose otherwise. */
-export function drawWebsite({ uri }: PageClient, words: Words): SafeHtml | undefined {
-  if (uri === undefined || !/^https:\/\//i.test(uri)) return undefined
-  const link = html`<a href="${uri}" target="_blank" rel="noopener noreferrer nofollow"
+/** Home page of a client that the operator configured. What a stranger says about itself would only make it look trusted. */
+export function drawWebsite({ configured, uri }: PageClient, words: Words): SafeHtml | undefined {
+  if (!configured || uri === undefined || !/^https:\/\//i.test(uri)) return undefined
+  // In a tab of its own, so that the question is not lost.
+  const link = html`<a href="${uri}" target="_blank" rel="noopener noreferrer"
     ><bdi dir="ltr">${shown(uri.replace(/^https:\/\/|\/$/gi, ''))}</bdi></a
   >`
   return html`<p class="note">${words.say('client.website', { url: link })}</p>`
 }
 
-/** Whether a browser may be sent somewhere without being asked: to an absolute URL that runs no code, or within this site. */
-export function isDestination(url: string): boolean {
-  return isLinkable(url) && /^(?:[a-z][a-z0-9+.-]*:|\/(?![/\\]))/i.test(url)
+/** Who is signed in, with the button to be somebody else. */
+export function drawAccount(
+  user: PageUser,
+  leave: { readonly action: string; readonly hidden: HiddenFields; readonly text: SafeHtml } | undefined,
+  words: Words,
+): SafeHtml {
+  const name = html`<strong><bdi>${shown(user.name ?? user.subject)}</bdi></strong>`
+  const form =
+    leave !== undefined &&
+    html`<form method="post" action="${leave.action}">
+      ${drawHidden(leave.hidden)}<button class="link">${leave.text}</button>
+    </form>`
+  return html`<div class="account">
+    <p>${words.say('page.account', { user: name })}</p>
+    ${form}
+  </div>`
 }
 
-/** Attributes of a check box or a button that depend on something. */
-export function attributes(values: Readonly<Record<string, string | boolean | undefined>>): Attributes {
-  return new Attributes(values)
+/** Whether a browser may be sent somewhere by itself: to an absolute URL that runs no code, or within this site. */
+export function isDestination(url: string): boolean {
+  return isLinkable(url) && !/[\p{Cc}\s]/u.test(url) && /^(?:[a-z][a-z0-9+.-]*:|\/(?![/\\]))/i.test(url)
 }

@@ -1,7 +1,7 @@
 // The page where a user says who they are.
-import { html } from '../protocol/html.js'
+import { attributes, html } from '../protocol/html.js'
 import { WARNING } from './icons.js'
-import { type Sheet, type Stage, attributes, drawHidden } from './layout.js'
+import { type Sheet, type Stage, drawHidden } from './layout.js'
 import type { SignInPage } from './page.js'
 import { nameOf } from './words.js'
 

@@ -42,12 +42,15 @@ a{color:inherit;text-underline-offset:.2em}
 code,.host{font-family:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 code{font-size:.9em}
 bdi,h1,h2,.host{overflow:clip;overflow-clip-margin:.25em}
-.brand{display:flex;align-items:center;justify-content:center;gap:.625rem;max-width:27rem;min-height:2rem;margin-block-end:1.25rem;font-weight:600;text-align:center}
+.brand{display:flex;align-items:center;justify-content:center;gap:.625rem;max-width:28rem;min-height:2rem;margin-block-end:1.25rem;font-weight:600;text-align:center}
 .brand img{display:block;max-width:10rem;height:2rem;object-fit:contain}
-.card{width:100%;max-width:27rem;padding:2rem;border-radius:1.25rem;background:var(--card);box-shadow:var(--shadow)}
+.card{width:100%;max-width:28rem;padding:2rem;border-radius:1.25rem;background:var(--card);box-shadow:var(--shadow)}
 .card>*+*{margin-block-start:1.5rem}
 .head{text-align:center}
 .head h1{font-size:1.5rem;line-height:1.25;font-weight:650;letter-spacing:-.015em;text-wrap:balance}
+.head h1.ask{font-weight:400}
+.ask bdi{font-weight:700}
+.head h1.long{font-size:1.125rem;line-height:1.35;letter-spacing:0}
 .head .lead{margin-block-start:.25rem;color:var(--soft);text-wrap:balance}
 .pair{display:flex;align-items:center;justify-content:center;gap:.75rem;margin-block-end:1.25rem}
 .pair::before{content:"";order:1;inline-size:2.25rem;border-block-start:2px dotted var(--edge)}
@@ -65,10 +68,11 @@ bdi,h1,h2,.host{overflow:clip;overflow-clip-margin:.25em}
 .badge .icon{inline-size:1.0625rem;block-size:1.0625rem}
 .badge.good{background:var(--good-back);color:var(--good)}
 .badge.warn{background:var(--warn-back);color:var(--warn)}
-.note,.small{color:var(--soft);font-size:.875rem}
+.note{color:var(--soft);font-size:.875rem}
 .head .note{margin-block-start:.5rem;text-wrap:pretty}
-.account{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:0 1rem;padding:.125rem 1rem;border:1px solid var(--line);border-radius:.75rem;font-size:.9375rem}
-.account p{padding-block:.625rem}
+.account{display:flex;align-items:center;justify-content:space-between;gap:1rem;padding:.125rem 1rem;border:1px solid var(--line);border-radius:.75rem;font-size:.9375rem}
+.account p{flex:1;min-width:0;padding-block:.625rem;color:var(--soft);font-size:.875rem;line-height:1.4}
+.account strong{display:block;color:var(--ink);font-size:.9375rem}
 section>h2{font-size:.9375rem;line-height:1.4;font-weight:600}
 section>h2+.note{margin-block-start:.125rem}
 section+section,section+.box{margin-block-start:1.5rem}
@@ -78,7 +82,6 @@ section+section,section+.box{margin-block-start:1.5rem}
 label.scope{cursor:pointer}
 .scope>.icon,.scope>input{flex:none;inline-size:1.25rem;block-size:1.25rem;margin:.125rem 0 0;color:var(--good);accent-color:var(--accent)}
 .scope span{min-width:0}
-.scope small{display:block;color:var(--soft);font-size:.8125rem}
 .target{display:flex;align-items:flex-start;gap:.75rem;margin-block-start:.625rem;padding:.875rem 1rem;border:1px solid var(--line);border-radius:.75rem;background:var(--sunken)}
 .target>.icon{margin-block-start:.1875rem;color:var(--soft)}
 .target>div{min-width:0}
@@ -102,10 +105,11 @@ label.scope{cursor:pointer}
 .button:hover{background:var(--sunken)}
 .button.main{border-color:transparent;background:var(--accent);color:var(--on-accent)}
 .button.main:hover{filter:brightness(1.08)}
-.link{min-height:2.75rem;padding:0 .125rem;border:0;background:none;color:inherit;font:inherit;font-weight:600;text-decoration:underline;text-underline-offset:.2em;cursor:pointer}
+.link{flex:none;white-space:nowrap;min-height:2.75rem;padding:0 .125rem;border:0;background:none;color:inherit;font:inherit;font-weight:600;text-decoration:underline;text-underline-offset:.2em;cursor:pointer}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 .facts{padding-block-start:1rem;border-block-start:1px solid var(--line);color:var(--soft);font-size:.8125rem}
 .facts dd{color:var(--ink)}
+.empty{padding-block:.5rem;color:var(--soft);text-align:center}
 .apps>li{padding-block:1.25rem;border-block-start:1px solid var(--line)}
 .apps>li:last-child{padding-block-end:0}
 .app{display:flex;align-items:flex-start;gap:.875rem}

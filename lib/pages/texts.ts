@@ -2,18 +2,19 @@
 
 /** The English texts. */
 export const ENGLISH = {
+  'page.account': 'Signed in as {user}',
   'page.terms': 'Terms',
   'page.privacy': 'Privacy',
 
   'client.configured': 'Set up by the operator of this service',
   'client.verified': 'Verified domain: {domain}',
-  'client.verifiedNote': 'The name “{client}” is what the app calls itself.',
+  'client.verifiedNote': 'The name is what the app calls itself.',
   'client.unverified': 'Unverified app',
-  'client.unverifiedNote': 'The app calls itself “{client}”. Nobody has checked that name.',
-  'client.website': 'Website, as the app says: {url}',
+  'client.unverifiedNote': 'The name is what the app calls itself. Nobody has checked it.',
+  'client.website': 'Website: {url}',
 
   'signIn.title': 'Sign in',
-  'signIn.continueTo': 'to go on to {client}',
+  'signIn.continueTo': 'to continue to {client}',
   'signIn.username': 'Username',
   'signIn.password': 'Password',
   'signIn.submit': 'Sign in',
@@ -23,12 +24,10 @@ export const ENGLISH = {
 
   'consent.title': '{client} asks for access',
   'consent.lead': 'to {resource}',
-  'consent.account': 'Signed in as {user}',
   'consent.switch': 'Not you?',
-  'consent.scopes': 'It would be able to',
+  'consent.scopes': 'This app would be able to',
   'consent.scopesNote': 'Untick what you do not want to share.',
   'consent.noScopes': 'Reach this service in your name',
-  'consent.required': 'always included',
   'consent.redirect': 'Afterwards you are sent to',
   'consent.redirectLoopback': 'An app on this device',
   'consent.redirectApp': 'An app on this device',
@@ -49,7 +48,7 @@ export const ENGLISH = {
   'scope.other': 'Use {scope}',
 
   'connections.title': 'Connected apps',
-  'connections.lead': 'These apps may act in the name of {user}.',
+  'connections.lead': 'These apps may act for you.',
   'connections.none': 'No app is connected to your account.',
   'connections.since': 'Connected on {date}',
   'connections.revoke': 'Disconnect',

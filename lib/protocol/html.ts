@@ -15,19 +15,14 @@ export class SafeHtml {
   }
 }
 
-/** Attributes of which some may be absent, for a place inside of a tag. */
+/** Attributes that {@link attributes} made, for a place inside of a tag. */
 export class Attributes {
   readonly #markup: string
 
-  /** @param values by name; `undefined` and `false` leave an attribute out, `true` writes it without a value */
-  constructor(values: Readonly<Record<string, string | boolean | undefined>>) {
-    this.#markup = Object.entries(values)
-      .filter(([, value]) => value !== undefined && value !== false)
-      .map(([name, value]) => {
-        checkAttribute(name)
-        return value === true ? ` ${name}` : ` ${name}="${attributeValue(name, String(value))}"`
-      })
-      .join('')
+  /** @internal */
+  constructor(markup: string, key: symbol) {
+    if (key !== KEY) throw new TypeError('Attributes are made by attributes()')
+    this.#markup = markup
   }
 
   toString(): string {
@@ -62,6 +57,20 @@ export function html(strings: TemplateStringsArray, ...values: readonly HtmlValu
   for (const [index, value] of values.entries())
     markup += write(value, places[index] as Place) + (strings[index + 1] as string)
   return new SafeHtml(markup, KEY)
+}
+
+/**
+ * Attributes of which some may be absent.
+ *
+ * @param values by name; `undefined` and `false` leave an attribute out, `true` writes it without a value
+ */
+export function attributes(values: Readonly<Record<string, string | boolean | undefined>>): Attributes {
+  const markup = Object.entries(values).map(([name, value]) => {
+    if (value === undefined || value === false) return ''
+    checkAttribute(name)
+    return value === true ? ` ${name}` : ` ${name}="${attributeValue(name, value)}"`
+  })
+  return new Attributes(markup.join(''), KEY)
 }
 
 /** A style element. A style sheet cannot be escaped, so that one that might end its element is refused. */
