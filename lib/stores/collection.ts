@@ -26,7 +26,10 @@ export class Collection<Data> {
     const entry = await this.#store.get(this.#name, key)
     // The clock that wrote the expiry decides, not that of a database.
     if (entry === undefined || entry.expiresAt <= this.#deps.now()) return undefined
-    return { data: JSON.parse(entry.value) as Data, version: entry.version, expiresAt: entry.expiresAt }
+    const data = parse(entry.value)
+    return data === undefined
+      ? undefined
+      : { data: data as Data, version: entry.version, expiresAt: entry.expiresAt }
   }
 
   /** Writes a record, whatever was there. */
@@ -51,5 +54,14 @@ export class Collection<Data> {
 
   #entry(data: Data, expiresAt: number): { value: string; version: string; expiresAt: number } {
     return { value: JSON.stringify(data), version: this.#deps.randomId(), expiresAt: Math.ceil(expiresAt) }
+  }
+}
+
+/** A damaged record is as good as none: whatever rested on it is refused, and the rest goes on. */
+function parse(value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch {
+    return undefined
   }
 }
