@@ -4,7 +4,7 @@ import { cleanText } from './display.js'
 import { OAuthError, type OAuthErrorCode } from './errors.js'
 import { ASYMMETRIC_ALGORITHMS, type Jwk, refuseKey } from './jwk.js'
 import { refuseRedirectUri } from './redirect-uri.js'
-import { parseScopes } from './scopes.js'
+import { formatScopes, parseScopes } from './scopes.js'
 
 /** How a client authenticates at the token endpoint. */
 export type ClientAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
@@ -279,7 +279,7 @@ function readScope(members: Members): string | undefined {
   if (typeof scope !== 'string' || scope.length > MAX_SCOPE_LENGTH) {
     throw invalid(`"scope" must be a string of at most ${MAX_SCOPE_LENGTH} letters`)
   }
-  return parseScopes(scope).join(' ')
+  return formatScopes(parseScopes(scope)) || undefined
 }
 
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']

@@ -35,8 +35,10 @@ export function parseRedirectPattern(pattern: string): (uri: string) => boolean 
 
 function matchWeb(
   pattern: string,
-  { scheme, host = '', port, rest }: Readonly<Record<string, string | undefined>>,
+  parts: Readonly<Record<string, string | undefined>>,
 ): (uri: string) => boolean {
+  const { scheme, port, rest } = parts
+  const host = String(parts['host'])
   if (/^\*\.[^.]+$/.test(host)) {
     throw invalid(pattern, 'a wildcard needs a domain of your own after it, such as "*.example.com"')
   }
