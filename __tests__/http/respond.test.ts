@@ -6,6 +6,7 @@ import {
   json,
   methodNotAllowed,
   notFound,
+  oauthError,
   plainRefusal,
   sessionNotFound,
 } from '../../lib/http/respond.js'
@@ -112,5 +113,39 @@ describe('the answers', () => {
       headers: { ...JSON_TYPE, 'X-A': 'b' },
       body: '{"a":[1]}',
     })
+  })
+})
+
+describe('oauthError', () => {
+  const HEADERS = { ...JSON_TYPE, 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+
+  it.each([
+    ['invalid_request', 400],
+    ['invalid_client', 401],
+    ['access_denied', 403],
+  ] as const)('M6 is, for %s, %i with the words alone, and nobody stores it', (code, status) => {
+    const error = new OAuthError(code, 'No "such" thing', { detail: 'secret', cause: new Error('secret') })
+    expect(oauthError(error)).toEqual({
+      status,
+      headers: HEADERS,
+      body: `{"error":"${code}","error_description":"No 'such' thing"}`,
+    })
+  })
+
+  it.each([
+    ['temporarily_unavailable', {}, 503, '5'],
+    ['temporarily_unavailable', { retryAfterSeconds: 7 }, 503, '7'],
+    ['temporarily_unavailable', { retryAfterSeconds: '1\r\nX: y' as never }, 503, '5'],
+    ['temporarily_unavailable', { status: 502 }, 502, '5'],
+    ['temporarily_unavailable', { status: 429, retryAfterSeconds: 9 }, 429, '9'],
+    ['server_error', {}, 503, '5'],
+  ] as const)('says of %s %j when to come back, and never 500', (code, options, status, retry) => {
+    const answer = oauthError(new OAuthError(code, 'Later', options))
+    expect([answer.status, answer.headers]).toEqual([status, { ...HEADERS, 'Retry-After': retry }])
+  })
+
+  it('X2 ends the connection of what is too large', () => {
+    const answer = oauthError(new OAuthError('invalid_request', 'Too large', { status: 413 }))
+    expect([answer.status, answer.headers]).toEqual([413, { ...HEADERS, Connection: 'close' }])
   })
 })
