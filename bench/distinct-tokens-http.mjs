@@ -1,7 +1,8 @@
 // Every request brings another valid token over real HTTP: no cache can help, so this is the price of verifying.
 import { contenders, pick } from './contenders.mjs'
-import { compare, withServers } from './http.mjs'
+import { withServers } from './http.mjs'
 import { startIssuer } from './issuer.mjs'
+import { compare } from './pinned.mjs'
 import { number, range, table } from './table.mjs'
 import { runWorkload } from './workload.mjs'
 
@@ -23,8 +24,8 @@ export async function measure({ quick }) {
       const seconds = (warmUpMs + plan.quads * 2 * plan.blockMs) / 1000
       const tokens = await issuer.tokens(await enough(servers.bare, issuer, seconds), { alg })
       const competitors = ids.filter((id) => wanted.includes(id))
-      const tokensFor = (id) => (id === 'bare' ? cycle(tokens) : once(tokens, contenders[id].label))
-      results[alg] = await compare(servers, { base: 'bare', ids: competitors, tokensFor, ...plan, warmUpMs })
+      const sourceFor = (id) => (id === 'bare' ? cycle(tokens) : once(tokens, contenders[id].label))
+      results[alg] = await compare(servers, { base: 'bare', ids: competitors, sourceFor, ...plan, warmUpMs })
     }
     return results
   })

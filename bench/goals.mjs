@@ -68,6 +68,21 @@ const goals = [
     }),
   },
   {
+    workload: 'full-flows',
+    goal: 'Full flows on MemoryStore: at least 0.80 of bare Express',
+    read: ({ overBare }) => atLeast(0.8, overBare['ours-memory']),
+  },
+  {
+    workload: 'full-flows',
+    goal: 'Full flows on SqliteStore: at least 0.70 of bare Express',
+    read: ({ overBare }) => atLeast(0.7, overBare['ours-sqlite']),
+  },
+  {
+    workload: 'full-flows',
+    goal: 'Full flows on MemoryStore: at least 2.6 times oidc-provider',
+    read: ({ overOidcProvider }) => atLeast(2.6, overOidcProvider),
+  },
+  {
     workload: 'import-time',
     goal: "Import: at most 40 ms beyond Express's own",
     read: ({ guards }) => ({
@@ -76,6 +91,8 @@ const goals = [
     }),
   },
 ]
+
+const atLeast = (goal, { ratio }) => ({ measured: number(ratio.median), met: ratio.median >= goal })
 
 const fasterSdk = (results) =>
   results['sdk-v1'].ratio.median >= results['sdk-v2'].ratio.median ? 'sdk-v1' : 'sdk-v2'

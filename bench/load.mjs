@@ -20,7 +20,7 @@ export class Load {
     await Promise.all(
       this.#sockets.map(async (socket) => {
         while (performance.now() < end) {
-          const status = await send(socket, nextToken())
+          const { status } = await exchange(socket, toolCall(nextToken()))
           if (!expected.includes(status))
             throw new Error(`${label} answered ${status} where ${expected.join(' or ')} was due`)
           requests += 1
@@ -30,8 +30,8 @@ export class Load {
     return { requests, perSecond: (requests * 1000) / (performance.now() - start) }
   }
 
-  once(token) {
-    return send(this.#sockets[0], token)
+  async once(token) {
+    return (await exchange(this.#sockets[0], toolCall(token))).status
   }
 
   close() {
@@ -39,7 +39,13 @@ export class Load {
   }
 }
 
-function openSocket(port) {
+/** A request as it goes over the wire. */
+const toolCall = (token) =>
+  `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n` +
+  'Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n' +
+  'MCP-Protocol-Version: 2025-11-25\r\nContent-Length: 0\r\n\r\n'
+
+export function openSocket(port) {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     socket.fail = reject
@@ -48,28 +54,24 @@ function openSocket(port) {
     let text = ''
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1')
-      const head = text.indexOf(HEAD_END)
-      if (head === -1) return
+      const end = text.indexOf(HEAD_END)
+      if (end === -1) return
       const length = /\r\ncontent-length: (\d+)/i.exec(text)
       if (!length) return socket.fail(new Error('the server answered without Content-Length'))
-      if (text.length < head + HEAD_END.length + Number(length[1])) return
-      const status = Number(text.slice(9, 12))
+      if (text.length < end + HEAD_END.length + Number(length[1])) return
+      const answer = { status: Number(text.slice(9, 12)), text }
       text = ''
-      socket.answer(status)
+      socket.answer(answer)
     })
     socket.on('close', () => socket.fail(new Error('the server closed a connection')))
   })
 }
 
-function send(socket, token) {
+/** Sends one request; resolves with the status and the whole answer as text. */
+export function exchange(socket, request) {
   return new Promise((resolve, reject) => {
     socket.answer = resolve
     socket.fail = reject
-    socket.write(
-      `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n` +
-        'Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n' +
-        'MCP-Protocol-Version: 2025-11-25\r\nContent-Length: 0\r\n\r\n',
-      'latin1',
-    )
+    socket.write(request, 'latin1')
   })
 }

@@ -1,7 +1,8 @@
 // The same valid token again and again over real HTTP: what is left of the difference when node's server does its part.
 import { contenders, pick } from './contenders.mjs'
-import { compare, withServers } from './http.mjs'
+import { withServers } from './http.mjs'
 import { startIssuer } from './issuer.mjs'
+import { compare } from './pinned.mjs'
 import { number, range, table } from './table.mjs'
 import { runWorkload } from './workload.mjs'
 
@@ -13,12 +14,12 @@ export async function measure({ quick }) {
   const ids = pick(everyone)
   const issuer = await startIssuer()
   const token = await issuer.token()
-  const tokensFor = () => () => token
+  const sourceFor = () => () => token
   const result = await withServers(['bare', ...ids], issuer, async (servers) => {
-    const overBare = await compare(servers, { base: 'bare', ids, tokensFor, ...plan })
+    const overBare = await compare(servers, { base: 'bare', ids, sourceFor, ...plan })
     if (!ids.includes('ours')) return { overBare }
     // Directly, because the quotient of two noisy ratios would be noisier than what we want to see.
-    const direct = { base: 'noop', ids: ['ours'], tokensFor, ...plan, quads: plan.quads * 2, warmUpMs: 100 }
+    const direct = { base: 'noop', ids: ['ours'], sourceFor, ...plan, quads: plan.quads * 2, warmUpMs: 100 }
     return { overBare, overNoop: (await compare(servers, direct)).ours }
   })
   await issuer.close()

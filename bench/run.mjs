@@ -22,6 +22,7 @@ const WORKLOADS = {
   'distinct-tokens-http': [],
   'bad-token-floods': [],
   'bad-token-memory': ['--expose-gc'],
+  'full-flows': [],
   'import-time': [],
 }
 const PAGE = new URL('../docs/performance.md', import.meta.url)
@@ -87,7 +88,7 @@ ${goals}
 
 ## Method
 
-- Every contender is the same small Express 5 application; only the guard differs. Every guard checks signature, issuer,
+- Every guard stands in the same small Express 5 application; only the guard differs. Every guard checks signature, issuer,
   audience and expiry with keys from the same key set on loopback. The SDKs ship no verifier, so theirs is \`jose\` with a
   remote key set, as their users write it. express-mcp-auth is
   \`mcpAuth(new RemoteAuthProvider({ …, tokenVerifier: new JWTVerifier({ jwksUri, issuer, audience }) }))\` without any tuning.
@@ -106,6 +107,12 @@ ${goals}
 - *Key-set fetches*: a minute of tokens of unknown keys, forged and malformed ones, on a clock moved by hand; the first
   fetch is not counted.
 - *Memory*: heap and external bytes after two collections, before and after the flood.
+- *Full flows*: \`POST /register\` (other metadata each time), \`GET /authorize\` of a user who is signed in and asked nothing,
+  \`POST /token\` with code and PKCE, \`POST /token\` with the refresh token, \`POST /revoke\`; 16 flows at once, each answer
+  checked. Bare Express reads the same bodies with its own parsers and answers in the same shapes, and remembers nothing. The
+  SDK v1 router and @node-oauth/oauth2-server keep their records in Maps as their users would write it and issue random
+  strings; oidc-provider (in Maps) and express-mcp-auth issue ES256 JWTs. Nobody limits rates, and all have to refuse wrong
+  redirect URIs and verifiers, used codes, codes of others and revoked tokens before they are measured.
 - *Import*: fresh processes; what comes on top of \`import 'express'\` in the process before it.
 
 ## Results
