@@ -18,7 +18,7 @@ export function drawConnections(page: ConnectionsPage, { words }: Stage): Sheet 
       : html`<ul class="apps" role="list">
           ${connections.map((connection) => drawConnection(connection, action, words))}
         </ul>`
-  const leave = signOut === undefined ? undefined : { ...signOut, text: words.say('connections.signOut') }
+  const leave = signOut !== undefined && { ...signOut, text: words.say('connections.signOut') }
   return {
     title: words.plain('connections.title'),
     body: html`<div class="head">

@@ -14,27 +14,25 @@ import {
 import type { ConsentPage, PageScope } from './page.js'
 import { type Words, nameOf, shown } from './words.js'
 
-// Enter on a check box presses the first button. This one cannot be pressed, so that nothing is decided by accident.
-const NO_DEFAULT = html`<button disabled hidden></button>`
+// Enter on a check box presses the first button that is not disabled. This one closes a dialog that is not there: nothing is
+// decided by accident.
+const NO_DEFAULT = html`<button formmethod="dialog" hidden></button>`
 
 export function drawConsent(page: ConsentPage, stage: Stage): Sheet {
   const { words } = stage
   const name = nameOf(page.client)
-  const long = attributes({ class: name.length > 32 ? 'ask long' : 'ask' })
-  const leave =
-    page.signOutAction === undefined
-      ? undefined
-      : {
-          action: page.signOutAction,
-          hidden: page.hidden,
-          text: words.say('consent.switch'),
-        }
+  const size = attributes({ class: name.length > 32 ? 'ask long' : 'ask' })
+  const leave = page.signOutAction !== undefined && {
+    action: page.signOutAction,
+    hidden: page.hidden,
+    text: words.say('consent.switch'),
+  }
   const resource = shown(page.resourceName ?? stage.branding.name ?? hostOf(page.resource))
   return {
     title: words.plain('consent.title', { client: name }),
     body: html`<div class="head">
         <div class="pair">${drawTile(name)}${drawService(resource, stage)}</div>
-        <h1 ${long}>${words.say('consent.title', { client: name })}</h1>
+        <h1 ${size}>${words.say('consent.title', { client: name })}</h1>
         <p class="lead">${words.say('consent.lead', { resource })}</p>
         ${drawTrust(page.client, words)} ${drawNameNote(page.client, words)}
         ${drawWebsite(page.client, words)}

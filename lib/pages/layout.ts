@@ -106,12 +106,12 @@ export function drawWebsite({ configured, uri }: PageClient, words: Words): Safe
 /** Who is signed in, with the button to be somebody else. */
 export function drawAccount(
   user: PageUser,
-  leave: { readonly action: string; readonly hidden: HiddenFields; readonly text: SafeHtml } | undefined,
+  leave: { readonly action: string; readonly hidden: HiddenFields; readonly text: SafeHtml } | false,
   words: Words,
 ): SafeHtml {
   const name = html`<strong><bdi>${shown(user.name ?? user.subject)}</bdi></strong>`
   const form =
-    leave !== undefined &&
+    leave &&
     html`<form method="post" action="${leave.action}">
       ${drawHidden(leave.hidden)}<button class="link">${leave.text}</button>
     </form>`
