@@ -22,6 +22,20 @@ export type { AuthRequest, AuthResponse } from './protocol/message.js'
 export type { ResourceDescription } from './protocol/metadata.js'
 export type { ScopeImplies } from './protocol/scopes.js'
 export type { ToolScopes } from './protocol/tool-scopes.js'
+export type { AppSignIn, CredentialSignIn, SignIn } from './authorization-server/people.js'
+export type { User } from './authorization-server/records.js'
+export type { Branding, PageOptions } from './pages/pages.js'
+export type { ConnectionsPage, ConsentPage, MessagePage, Page, RenderPage, SignInPage } from './pages/page.js'
+export type { Texts } from './pages/texts.js'
+export { SafeHtml, html } from './protocol/html.js'
+export type {
+  AuthorizationServerOptions,
+  ClientDocumentOptions,
+  ClientRegistrationOptions,
+} from './providers/authorization-server-options.js'
+export type { ConfiguredClient } from './providers/configured-clients.js'
+export { InMemoryOAuthProvider, type InMemoryOAuthProviderOptions } from './providers/in-memory.js'
+export { OAuthProvider, type OAuthProviderOptions } from './providers/oauth.js'
 export { MultiAuth, type MultiAuthOptions } from './providers/multi.js'
 export type { AuthProvider, ProviderLike, SdkTokenVerifier } from './providers/provider.js'
 export { RemoteAuthProvider, type RemoteAuthProviderOptions } from './providers/remote.js'

@@ -24,10 +24,11 @@ export interface Site {
 /** Starts any listener. */
 export async function startServer(
   listener: RequestListener,
+  port = 0,
 ): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
+    server.listen(port, '127.0.0.1', resolve)
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const close = (): Promise<void> =>
@@ -45,6 +46,7 @@ export async function startSite(
   provider: ProviderLike,
   options: McpAuthOptions = {},
   extend?: (app: Express) => void,
+  port = 0,
 ): Promise<Site> {
   const events: AuthEvent[] = []
   let handled = 0
@@ -57,7 +59,7 @@ export async function startSite(
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify({ subject, clientId, scopes }))
   })
-  const server = await startServer(app)
+  const server = await startServer(app, port)
   return { ...server, events, handled: () => handled, raw: (bytes) => sendRaw(new URL(server.url), bytes) }
 }
 

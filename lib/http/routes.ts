@@ -3,6 +3,7 @@ import { ConfigError } from '../protocol/errors.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Route, RouteContext } from '../runtime/route.js'
 import type { AuthProvider } from '../providers/provider.js'
+import { authorizationServerRoutes } from './authorization-server.js'
 import { metadataRoutes } from './metadata.js'
 import { methodNotAllowed } from './respond.js'
 
@@ -15,7 +16,7 @@ export interface RouteTable {
 /** All routes that the present fields of a provider imply, and its own. */
 export function buildRoutes(provider: AuthProvider): RouteTable {
   const exact = new Map<string, Route>()
-  for (const route of [...metadataRoutes(provider), ...(provider.routes ?? [])]) {
+  for (const route of routesOf(provider)) {
     checkPath(route)
     if (!exact.has(route.path)) exact.set(route.path, route)
   }
@@ -35,6 +36,12 @@ function checkPath({ path, below }: Route): void {
 
 function invalid(problem: string): ConfigError {
   return new ConfigError('ERR_MCP_AUTH_INVALID_PROVIDER', `a route of the provider ${problem}`)
+}
+
+function routesOf(provider: AuthProvider): Route[] {
+  const { authorizationServer, routes = [] } = provider
+  const ours = authorizationServer === undefined ? [] : authorizationServerRoutes(authorizationServer)
+  return [...metadataRoutes(provider), ...ours, ...routes]
 }
 
 /** The route of a path; one slash at its end makes no difference. */

@@ -27,6 +27,9 @@ export interface Refused {
   readonly response: AuthResponse
 }
 
+/** What a guard may say of a token (RFC 6750 3.1). A verifier that fails with another code speaks of its own affairs. */
+const BEARER_CODES: ReadonlySet<string> = new Set(['invalid_request', 'invalid_token', 'insufficient_scope'])
+
 /** The verdicts of one guard. */
 export class Verdicts {
   readonly #challenge: ChallengeContext
@@ -95,7 +98,7 @@ export class Verdicts {
   thrown(request: AuthRequest, thrown: unknown, token: string | undefined, noted?: Reason): Refused {
     const error = recognize(thrown)
     if (error?.code === 'insufficient_scope') return this.tooFewScopes(request, undefined, error.scopes)
-    if (error === undefined || error.status >= 500) {
+    if (error === undefined || error.status >= 500 || !BEARER_CODES.has(error.code)) {
       const got = redact(error?.detail ?? describeThrown(thrown), token)
       const retry = { retryAfterSeconds: error?.retryAfterSeconds }
       const outage = new OAuthError('temporarily_unavailable', UNAVAILABLE, retry)

@@ -27,6 +27,24 @@ export function protectedResourceUrl(resourceUrl: string): string {
   return originOf(resourceUrl) + wellKnownPath('oauth-protected-resource', resourceUrl)
 }
 
+/**
+ * Every path at which the metadata of an authorization server is looked for (RFC 8414 3.1 and 5, MCP authorization server discovery),
+ * and at the root, where clients of 2025-03-26 look.
+ */
+export function authorizationServerPaths(issuer: string): {
+  readonly oauth: string[]
+  readonly openid: string[]
+} {
+  const path = pathOf(issuer).replace(/\/$/, '')
+  const oauth = ['oauth-authorization-server', `oauth-authorization-server${path}`]
+  const openid = ['openid-configuration', `openid-configuration${path}`]
+  const below = path === '' ? [] : [`${path}/.well-known/openid-configuration`]
+  return {
+    oauth: [...new Set(oauth.map((suffix) => `/.well-known/${suffix}`))],
+    openid: [...new Set([...openid.map((suffix) => `/.well-known/${suffix}`), ...below])],
+  }
+}
+
 const DISCOVERY =
   /^\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:\/|$)/
 

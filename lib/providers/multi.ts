@@ -1,4 +1,5 @@
 // Tokens from several sources, each shown only to the verifier that it belongs to.
+import type { AuthorizationServer } from '../authorization-server/server.js'
 import type { VerifiedToken } from '../protocol/access-token.js'
 import { OAuthError, recognizeError } from '../protocol/errors.js'
 import { type TokenForm, tokenForm } from '../protocol/jws-guard.js'
@@ -34,6 +35,7 @@ export class MultiAuth implements AuthProvider {
   readonly authorizationServers: readonly string[] | undefined
   readonly resourceDescription: ResourceDescription | undefined
   readonly challengeScopes: readonly string[] | undefined
+  readonly authorizationServer: AuthorizationServer | undefined
   readonly routes: readonly Route[] | undefined
   readonly dangerouslyAllowInsecureHttp: boolean | undefined
   readonly notices: readonly AuthEvent[]
@@ -61,6 +63,7 @@ export class MultiAuth implements AuthProvider {
     this.authorizationServers = server?.authorizationServers
     this.resourceDescription = server?.resourceDescription
     this.challengeScopes = scopes ?? server?.challengeScopes ?? server?.requiredScopes
+    this.authorizationServer = server?.authorizationServer
     this.routes = server?.routes
     this.dangerouslyAllowInsecureHttp = server?.dangerouslyAllowInsecureHttp
     this.notices = this.#sources.flatMap((source) => source.notices ?? [])

@@ -1,4 +1,5 @@
 // A provider is a plain object that says who may call and where tokens come from. Here it is brought into one form.
+import type { AuthorizationServer } from '../authorization-server/server.js'
 import { ConfigError } from '../protocol/errors.js'
 import type { AuthRequest } from '../protocol/message.js'
 import type { ResourceDescription } from '../protocol/metadata.js'
@@ -30,6 +31,8 @@ export interface AuthProvider extends Verifier {
   readonly challengeScopes?: readonly string[] | undefined
   /** Lets these URLs be http on a network that you trust. */
   readonly dangerouslyAllowInsecureHttp?: boolean | undefined
+  /** Set where this app is the authorization server: its endpoints are served. */
+  readonly authorizationServer?: AuthorizationServer | undefined
   /** Anything else it serves. */
   readonly routes?: readonly Route[] | undefined
   /** Told when a guard is built. */

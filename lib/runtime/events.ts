@@ -11,6 +11,7 @@ export type HintCode =
   | 'not_the_resource'
   | 'rate_limit_store'
   | 'listener_threw'
+  | 'random_secret'
 
 /** Why a grant came to its end. The first three mean that somebody has what is not theirs, or that a client lost count. */
 export type RevocationCause = 'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user'
@@ -67,6 +68,8 @@ export type AuthEvent =
       /** Redirect URIs that were left out, and why. */
       readonly dropped: readonly string[]
     }
+  /** The document of a client could not be fetched, or is none. */
+  | { readonly type: 'client_document.refused'; readonly url: string; readonly reason: string }
   | { readonly type: 'sign_in.succeeded'; readonly subject: string }
   | { readonly type: 'sign_in.failed' }
   | {
@@ -87,9 +90,8 @@ export type AuthEvent =
   | {
       readonly type: 'token.issued'
       readonly clientId: string
-      readonly subject: string
       readonly grantType: string
-      readonly scopes: readonly string[]
+      readonly scope: string
     }
   | {
       readonly type: 'token.refused'

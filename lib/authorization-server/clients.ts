@@ -1,0 +1,202 @@
+// Which clients there are: configured, registered (RFC 7591), or described by a document at the URL that is their ID (CIMD).
+import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { isClientIdUrl } from '../protocol/client-id-url.js'
+import type { ClientMetadata } from '../protocol/client-metadata.js'
+import type { JoseHeader } from '../protocol/jws-guard.js'
+import { matchesRedirectUri } from '../protocol/redirect-uri.js'
+import type { Deps } from '../runtime/deps.js'
+import { digest } from '../runtime/digest.js'
+import type { DerivedKeys } from '../runtime/keys.js'
+import { Collection, type Stored } from '../stores/collection.js'
+import type { Store } from '../stores/store.js'
+import { RemoteKeys } from '../verifiers/jwks.js'
+import { type VerificationKey, parseKeySet, selectKeys } from '../verifiers/key-set.js'
+import { ClientDocuments } from './cimd.js'
+import type { Client, ClientAuthMethod, RegistrationRecord } from './records.js'
+import { RegistrationBudget } from './registration-budget.js'
+import type { Report, ServerSettings } from './server.js'
+
+/** A registered client is read again after so long: one that was forgotten meanwhile stays known that much longer. */
+const REMEMBERED_SECONDS = 60
+
+interface Remembered {
+  readonly stored: Stored<RegistrationRecord>
+  /** Milliseconds since the epoch. */
+  readonly until: number
+}
+
+/** Finds clients, and keeps those that registered themselves. */
+export class Clients {
+  readonly #settings: ServerSettings
+  readonly #configured: ReadonlyMap<string, Client>
+  readonly #registrations: Collection<RegistrationRecord>
+  readonly #remembered = new LRUCache<string, Remembered>({ max: 1000 })
+  readonly #budget: RegistrationBudget
+  readonly #keys: DerivedKeys
+  readonly #deps: Deps
+  readonly #documents: ClientDocuments
+  readonly #keySets = new Map<string, RemoteKeys>()
+
+  constructor(
+    settings: ServerSettings,
+    configured: readonly Client[],
+    keys: DerivedKeys,
+    store: Store,
+    deps: Deps,
+  ) {
+    this.#settings = settings
+    this.#configured = new Map(configured.map((client) => [client.clientId, client]))
+    this.#registrations = new Collection(store, 'clients', deps)
+    this.#budget = new RegistrationBudget(settings.registration?.maxPerHour ?? 0, deps.now)
+    this.#keys = keys
+    this.#deps = deps
+    this.#documents = new ClientDocuments(
+      { allowLoopback: settings.isLocal, isAllowed: settings.documents?.isAllowed },
+      deps,
+    )
+  }
+
+  /** The client of an ID; undefined where there is none. Rejects where that could not be found out. */
+  async find(clientId: string, report: Report): Promise<Client | undefined> {
+    const configured = this.#configured.get(clientId)
+    if (configured !== undefined) return configured
+    if (isClientIdUrl(clientId)) return this.#findDocument(clientId, report)
+    return (await this.#registration(clientId))?.data.client
+  }
+
+  /**
+   * Keeps a new client. Without a secret, the same metadata is the same client: some register at every start.
+   *
+   * @param secretDigest present where the client was given a secret
+   */
+  async register(
+    metadata: ClientMetadata,
+    wire: Readonly<Record<string, unknown>>,
+    secretDigest: string | undefined,
+  ): Promise<{ readonly record: RegistrationRecord; readonly isNew: boolean }> {
+    const clientId =
+      secretDigest === undefined
+        ? this.#keys.mac('client', JSON.stringify(wire)).slice(0, ID_LENGTH)
+        : this.#deps.randomId()
+    const known = secretDigest === undefined ? await this.#registration(clientId) : undefined
+    if (known !== undefined) return { record: known.data, isNew: false }
+    this.#budget.spend()
+    const client: Client = { ...clientOf(metadata, clientId, 'registered'), secretDigest }
+    const record: RegistrationRecord = {
+      client,
+      metadata: wire,
+      issuedAt: Math.floor(this.#deps.now() / 1000),
+    }
+    const { unusedSeconds = 0 } = this.#settings.registration ?? {}
+    // Where two replicas are asked at once, both have the same record to write.
+    await this.#registrations.create(clientId, record, this.#deps.now() + unusedSeconds * 1000)
+    return { record, isNew: true }
+  }
+
+  /** How clients of this server may prove who they are. */
+  authMethods(): ClientAuthMethod[] {
+    const { registration, documents } = this.#settings
+    const used = new Set([...this.#configured.values()].flatMap((client) => client.authMethods))
+    const all: ClientAuthMethod[] = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
+    const isSecret = (method: ClientAuthMethod): boolean => method.startsWith('client_secret')
+    return all.filter(
+      (method) =>
+        used.has(method) || registration !== undefined || (documents !== undefined && !isSecret(method)),
+    )
+  }
+
+  /** Whether any client of this server may use a grant type. */
+  mayUse(grantType: string): boolean {
+    const { registration, documents } = this.#settings
+    const isOpen = registration !== undefined || documents !== undefined
+    if (isOpen && grantType !== 'client_credentials') return true
+    return [...this.#configured.values()].some(({ grantTypes }) => grantTypes.includes(grantType))
+  }
+
+  /** A client that somebody signed in with lives as long as its grants may. */
+  async keep({ clientId, origin }: Client): Promise<void> {
+    if (origin !== 'registered') return
+    const lifetime = this.#settings.refreshTokenSeconds * 1000
+    for (;;) {
+      const stored = await this.#registration(clientId)
+      // Written again only when much of the time is over, so that not each sign-in is a write.
+      if (stored === undefined || stored.expiresAt - this.#deps.now() > lifetime) return
+      const kept = await this.#registrations.replace(
+        clientId,
+        stored,
+        stored.data,
+        this.#deps.now() + 2 * lifetime,
+      )
+      this.#remembered.delete(clientId)
+      if (kept) return
+    }
+  }
+
+  /** The keys that may have signed an assertion of a client. Rejects where they cannot be had. */
+  async assertionKeys(
+    { origin, jwks, jwksUri }: Client,
+    { alg, kid }: JoseHeader,
+    report: Report,
+  ): Promise<readonly VerificationKey[]> {
+    if (jwks !== undefined) return selectKeys(parseKeySet(jwks), alg, kid)
+    if (jwksUri === undefined) return []
+    if (origin === 'configured')
+      return this.#configuredKeys(jwksUri).find(alg, kid, { report, refuse: () => null })
+    // An address that a client names itself: not one of our own network.
+    return selectKeys(await this.#documents.keys(jwksUri, kid, report), alg, kid)
+  }
+
+  #configuredKeys(url: string): RemoteKeys {
+    const known = this.#keySets.get(url)
+    if (known !== undefined) return known
+    const keys = new RemoteKeys({ url, cacheSeconds: undefined }, this.#deps)
+    this.#keySets.set(url, keys)
+    return keys
+  }
+
+  async #registration(clientId: string): Promise<Stored<RegistrationRecord> | undefined> {
+    if (!/^[A-Za-z0-9_-]{24}$/.test(clientId)) return undefined
+    const now = this.#deps.now()
+    const remembered = this.#remembered.get(clientId)
+    if (remembered !== undefined && remembered.until > now && remembered.stored.expiresAt > now)
+      return remembered.stored
+    const stored = await this.#registrations.get(clientId)
+    if (stored === undefined) this.#remembered.delete(clientId)
+    else this.#remembered.set(clientId, { stored, until: now + REMEMBERED_SECONDS * 1000 })
+    return stored
+  }
+
+  async #findDocument(url: string, report: Report): Promise<Client | undefined> {
+    if (this.#settings.documents === undefined) return undefined
+    const metadata = await this.#documents.find(url, report)
+    return metadata && clientOf(metadata, url, 'document')
+  }
+}
+
+const ID_LENGTH = 24
+
+function clientOf(metadata: ClientMetadata, clientId: string, origin: Client['origin']): Client {
+  const { clientName, clientUri, redirectUris, grantTypes, authMethod, jwks, jwksUri } = metadata
+  return {
+    clientId,
+    origin,
+    name: clientName,
+    uri: clientUri,
+    redirectUris,
+    grantTypes: grantTypes.filter((grantType) => grantType !== 'client_credentials'),
+    authMethods: [authMethod],
+    jwks,
+    jwksUri,
+  }
+}
+
+/** Whether a client may have the browser sent there. */
+export function mayRedirectTo(client: Client, redirectUri: string): boolean {
+  return client.redirectUris.some((registered) => matchesRedirectUri(registered, redirectUri))
+}
+
+/** The key of a handle from outside. */
+export function keyOf(...parts: readonly string[]): string {
+  return parts.length === 1 ? digest(parts[0] as string) : hash('sha256', JSON.stringify(parts), 'hex')
+}

@@ -1,0 +1,55 @@
+// RFC 6749 4.1.3 and RFC 7636 4.6: a code is exchanged once, by the client it was issued to, with the verifier it was asked for with.
+import { OAuthError } from '../protocol/errors.js'
+import type { Parameters } from '../protocol/parameters.js'
+import { challengeOf, isCodeVerifier } from '../protocol/pkce.js'
+import { revokeGrant } from './grants.js'
+import { readCode } from './handles.js'
+import type { TokenAnswer } from './issue.js'
+import type { Client, GrantRecord } from './records.js'
+import { checkResource, lifetimeOf, tokensOf } from './tokens.js'
+import type { AuthorizationServer, Report } from './server.js'
+
+/** The `authorization_code` grant. */
+export async function exchangeCode(
+  parameters: Parameters,
+  client: Client,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<TokenAnswer> {
+  const code = parameters.get('code')
+  if (code === undefined) throw new OAuthError('invalid_request', '"code" is missing')
+  const verifier = parameters.get('code_verifier')
+  if (verifier === undefined) throw new OAuthError('invalid_request', '"code_verifier" is missing')
+  const grantId = readCode(server.keys, code)
+  const stored = grantId === undefined ? undefined : await server.grants.get(grantId)
+  if (grantId === undefined || stored === undefined) throw refused('no living grant has this code')
+  const grant = stored.data
+  // Somebody else's code stays good: its owner may still come.
+  if (grant.clientId !== client.clientId) throw refused('the code was issued to another client')
+  if (grant.code === undefined) {
+    await revokeGrant(grantId, grant, 'code_replayed', server, report)
+    throw refused('the code was used before; its grant is revoked')
+  }
+  const redirectUri = parameters.get('redirect_uri')
+  if (redirectUri !== undefined && redirectUri !== grant.code.redirectUri)
+    throw refused('"redirect_uri" is another one')
+  checkResource(parameters, server)
+  if (!isCodeVerifier(verifier) || challengeOf(verifier) !== grant.code.challenge) {
+    // One guess: whoever stole a code has no second.
+    await revokeGrant(grantId, grant, 'wrong_verifier', server, report)
+    throw refused('the verifier does not match the challenge')
+  }
+  const now = server.deps.now()
+  const { code: _used, ...rest } = grant
+  const begun: GrantRecord = { ...rest, generation: grant.refreshable ? 1 : 0, rotatedAt: now }
+  if (await server.grants.replace(grantId, stored, begun, now + lifetimeOf(begun, server) * 1000)) {
+    return tokensOf(grantId, begun, begun.scopes, server)
+  }
+  // Somebody was faster with the same code and verifier. Which of the two is the client cannot be told.
+  await revokeGrant(grantId, grant, 'code_replayed', server, report)
+  throw refused('the code was used at the same time; its grant is revoked')
+}
+
+function refused(detail: string): OAuthError {
+  return new OAuthError('invalid_grant', undefined, { detail })
+}

@@ -1,0 +1,141 @@
+// Whether a person has to be asked, and what they answered.
+import { buildAuthorizationResponse } from '../protocol/authorization-response.js'
+import { plainText } from '../protocol/challenge.js'
+import { OAuthError } from '../protocol/errors.js'
+import { missingScopes } from '../protocol/scopes.js'
+import { keyOf } from './clients.js'
+import { type Granted, beginGrant } from './grants.js'
+import { codeOf } from './handles.js'
+import type { AuthorizationRequest, Client, Decision, RememberedRecord, User } from './records.js'
+import type { AuthorizationServer, Report } from './server.js'
+import { type Transaction, decideTransaction } from './transaction.js'
+
+/**
+ * Whether a request may be granted without asking.
+ *
+ * @param mayRemember false where another site may have sent the browser: then nobody has seen the page that says who asks
+ */
+export async function isConsentKnown(
+  client: Client,
+  request: AuthorizationRequest,
+  user: User,
+  mayRemember: boolean,
+  server: AuthorizationServer,
+): Promise<boolean> {
+  const { consent, isLocal } = server.settings
+  if (request.prompt === 'consent') return false
+  if (consent === 'never') return client.origin === 'configured' || isLocal
+  if (consent === 'always' || !mayRemember) return false
+  const remembered = await server.remembered.get(keyOfDecision(request, user))
+  return remembered !== undefined && missingScopes(remembered.data.scopes, request.scopes).length === 0
+}
+
+/** A decision is for this client at this address, for this resource: there is one. */
+function keyOfDecision({ clientId, redirectUri }: AuthorizationRequest, { subject }: User): string {
+  return keyOf(subject, clientId, redirectUri)
+}
+
+/** Grants without asking, and says where to send the browser. */
+export async function grantUnasked(
+  granted: Granted,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<string> {
+  const code = await beginGrant(granted, server.deps.randomId(), server)
+  tellGranted(granted, false, report)
+  return answerTo(granted.request, { code }, server)
+}
+
+/** What became of a decision. */
+export type Outcome =
+  | { readonly sendTo: string }
+  /** It was decided before. `sendTo` where the same person decided the same just now, as a form that is sent twice does. */
+  | { readonly again: true; readonly sendTo: string | undefined }
+
+/** Carries out what a person decided, once. */
+export async function decide(
+  transaction: Transaction,
+  client: Client,
+  user: User,
+  answer: { readonly allow: boolean; readonly scopes: readonly string[] },
+  server: AuthorizationServer,
+  report: Report,
+): Promise<Outcome> {
+  const { request, decided } = transaction.stored.data
+  const { allow, scopes } = answer
+  const decision: Decision = {
+    subject: user.subject,
+    allow,
+    scopes,
+    grantId: allow ? server.deps.randomId() : undefined,
+  }
+  if (decided !== undefined) return repeated(request, decided, decision, server)
+  if (!(await decideTransaction(transaction, decision, server))) {
+    const faster = await server.transactions.get(keyOf(transaction.handle))
+    return repeated(request, faster?.data.decided, decision, server)
+  }
+  if (decision.grantId === undefined) {
+    report({ type: 'authorization.denied', clientId: client.clientId, subject: user.subject })
+    return { sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
+  }
+  const granted: Granted = { client, request, user, scopes }
+  if (server.settings.consent === 'remember') await remember(granted, server)
+  const code = await beginGrant(granted, decision.grantId, server)
+  tellGranted(granted, true, report)
+  return { sendTo: answerTo(request, { code }, server) }
+}
+
+/** A button pressed twice: the browser dropped the first answer, so the person would be stuck without this one. */
+async function repeated(
+  request: AuthorizationRequest,
+  decided: Decision | undefined,
+  decision: Decision,
+  server: AuthorizationServer,
+): Promise<Outcome> {
+  const isSame =
+    decided?.subject === decision.subject &&
+    decided.allow === decision.allow &&
+    decided.scopes.join(' ') === decision.scopes.join(' ')
+  if (!isSame) return { again: true, sendTo: undefined }
+  const { grantId } = decided
+  if (grantId === undefined)
+    return { again: true, sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
+  // A code that was used must not reach the client again: to use it twice ends the grant.
+  const grant = await server.grants.get(grantId)
+  const waits = grant?.data.code !== undefined
+  return {
+    again: true,
+    sendTo: waits ? answerTo(request, { code: codeOf(server.keys, grantId) }, server) : undefined,
+  }
+}
+
+/** Remembered as long as a grant lives that nobody uses. */
+async function remember({ request, user, scopes }: Granted, server: AuthorizationServer): Promise<void> {
+  const key = keyOfDecision(request, user)
+  const record: RememberedRecord = { scopes }
+  await server.remembered.put(key, record, server.deps.now() + server.settings.refreshTokenSeconds * 1000)
+}
+
+function tellGranted({ client, user, scopes }: Granted, asked: boolean, report: Report): void {
+  report({ type: 'authorization.granted', clientId: client.clientId, subject: user.subject, scopes, asked })
+}
+
+/** RFC 6749 4.1.2 with RFC 9207 2. */
+function answerTo(
+  { redirectUri, state }: AuthorizationRequest,
+  { code }: { readonly code: string },
+  { settings }: AuthorizationServer,
+): string {
+  return buildAuthorizationResponse(redirectUri, { code, state, iss: settings.issuer })
+}
+
+/** RFC 6749 4.1.2.1 with RFC 9207 2. */
+export function refusalTo(
+  { redirectUri, state }: { readonly redirectUri: string; readonly state?: string | undefined },
+  error: OAuthError,
+  { settings }: AuthorizationServer,
+): string {
+  const { code, description } = error
+  const said = { error: code, error_description: plainText(description), state, iss: settings.issuer }
+  return buildAuthorizationResponse(redirectUri, said)
+}

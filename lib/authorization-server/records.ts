@@ -1,0 +1,130 @@
+// What is kept in the store. Every secret in here is a digest, or was never written at all because it can be derived again.
+
+import type { ClientAuthMethod } from '../protocol/client-metadata.js'
+
+export type { ClientAuthMethod }
+
+/** A client, wherever it is known from. */
+export interface Client {
+  readonly clientId: string
+  /** Configured by the operator, registered by itself (RFC 7591), or described by the document that its ID is the URL of. */
+  readonly origin: 'configured' | 'registered' | 'document'
+  readonly name?: string | undefined
+  readonly uri?: string | undefined
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  readonly authMethods: readonly ClientAuthMethod[]
+  /** SHA-256 of the secret, in hex. */
+  readonly secretDigest?: string | undefined
+  readonly jwks?: Readonly<Record<string, unknown>> | undefined
+  readonly jwksUri?: string | undefined
+  /** Most that it may be granted. Absent: whatever is supported. */
+  readonly scopes?: readonly string[] | undefined
+}
+
+/** A registered client as it is stored. */
+export interface RegistrationRecord {
+  readonly client: Client
+  /** The answer to its registration (RFC 7591 3.2.1) without the secret, which is not kept. */
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+}
+
+/** Somebody who signed in. */
+export interface User {
+  /** Names the user for good, e.g. a row's ID: never an e-mail address, which may be given to somebody else. */
+  readonly subject: string
+  /** For pages. */
+  readonly name?: string | undefined
+  /** Go into access tokens as they are, e.g. `{ email, roles }`. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** What a client asks for at `/authorize`, after every check. */
+export interface AuthorizationRequest {
+  readonly clientId: string
+  readonly redirectUri: string
+  readonly state?: string | undefined
+  readonly scopes: readonly string[]
+  /** S256 of the code verifier (RFC 7636 4.2). */
+  readonly challenge: string
+  /** Has to sign in anew, or to decide anew, or must not be shown any page. */
+  readonly prompt?: 'login' | 'consent' | 'none' | undefined
+}
+
+/** An authorization request that waits for a person. */
+export interface TransactionRecord {
+  readonly request: AuthorizationRequest
+  /** Digest of the browser's cookie: nobody else can go on with it. */
+  readonly browser: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Whether a decision that was remembered may answer: not where another site sent the browser here. */
+  readonly mayRemember: boolean
+  /** Set by the one who decided; then it cannot be decided again. */
+  readonly decided?: Decision | undefined
+}
+
+/** What a person answered. */
+export interface Decision {
+  readonly subject: string
+  readonly allow: boolean
+  readonly scopes: readonly string[]
+  /** The grant that came of it; its code can be derived again, and stands nowhere. */
+  readonly grantId?: string | undefined
+}
+
+/** A browser that signed in by the built-in page. Its key is the digest of the cookie. */
+export interface SessionRecord {
+  readonly user: User
+  /** Milliseconds since the epoch. */
+  readonly signedInAt: number
+}
+
+/**
+ * One grant is one record, from the code to the last refresh token, changed by compare-and-swap: whatever crashes, there is one truth.
+ * Code and refresh tokens are derived from its key and generation, and stand nowhere. Where it is gone, they are worth nothing.
+ */
+export interface GrantRecord {
+  readonly clientId: string
+  readonly subject: string
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+  readonly scopes: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** What the code is bound to; gone once it was used. */
+  readonly code?: CodeBinding | undefined
+  /** Whether refresh tokens are given. */
+  readonly refreshable: boolean
+  /** Of the newest refresh token, from 1; 0 before the first. */
+  readonly generation: number
+  /** When the newest one replaced the one before. Milliseconds since the epoch. */
+  readonly rotatedAt: number
+  /** Access tokens up to this generation were revoked. */
+  readonly revokedGeneration?: number | undefined
+}
+
+/** RFC 6749 4.1.3, RFC 7636 4.6. */
+export interface CodeBinding {
+  readonly redirectUri: string
+  readonly challenge: string
+}
+
+/** What a user is connected to: an index, never the truth about a grant. Its key is the digest of the subject. */
+export interface ConnectionsRecord {
+  readonly connections: readonly Connection[]
+}
+
+/** One grant in the index. */
+export interface Connection {
+  readonly grantId: string
+  readonly clientId: string
+  /** Milliseconds since the epoch. */
+  readonly since: number
+}
+
+/** A decision that need not be asked for again. Its key is the digest of user, client and redirect URI. */
+export interface RememberedRecord {
+  readonly scopes: readonly string[]
+}

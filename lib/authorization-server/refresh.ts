@@ -1,0 +1,66 @@
+// RFC 6749 6 and OAuth 2.1 4.3.1: a refresh token is replaced at each use. Used again soon, it brings the same successor, so that a
+// lost answer or two processes with one token log nobody out; used later, somebody stole it.
+import { OAuthError } from '../protocol/errors.js'
+import type { Parameters } from '../protocol/parameters.js'
+import { missingScopes, parseScopes } from '../protocol/scopes.js'
+import { revokeGrant } from './grants.js'
+import { readRefreshToken } from './handles.js'
+import type { TokenAnswer } from './issue.js'
+import type { Client, GrantRecord } from './records.js'
+import { checkResource, lifetimeOf, tokensOf } from './tokens.js'
+import type { AuthorizationServer, Report } from './server.js'
+
+/** The `refresh_token` grant. */
+export async function refresh(
+  parameters: Parameters,
+  client: Client,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<TokenAnswer> {
+  const token = parameters.get('refresh_token')
+  if (token === undefined) throw new OAuthError('invalid_request', '"refresh_token" is missing')
+  const named = readRefreshToken(server.keys, token)
+  if (named === undefined) throw refused('this is no refresh token of this server')
+  const { grantId, generation } = named
+  // Whoever loses a race reads again, and then finds its token replaced a moment ago.
+  for (;;) {
+    const stored = await server.grants.get(grantId)
+    if (stored === undefined) throw refused('the grant was revoked or has ended')
+    const grant = stored.data
+    if (grant.clientId !== client.clientId) throw refused('the token was issued to another client')
+    checkResource(parameters, server)
+    const scopes = narrowed(parameters.get('scope'), grant)
+    if (generation === grant.generation) {
+      const now = server.deps.now()
+      const next: GrantRecord = { ...grant, generation: generation + 1, rotatedAt: now }
+      if (await server.grants.replace(grantId, stored, next, now + lifetimeOf(next, server) * 1000)) {
+        return tokensOf(grantId, next, scopes, server)
+      }
+    } else if (mayRepeat(generation, grant, server)) return tokensOf(grantId, grant, scopes, server)
+    else {
+      await revokeGrant(grantId, grant, 'refresh_token_reused', server, report)
+      throw refused('the token was used before; its grant is revoked')
+    }
+  }
+}
+
+/** Whether a token is the one just replaced: its successor was not used yet, and the time for it is not over. */
+function mayRepeat(generation: number, grant: GrantRecord, { settings, deps }: AuthorizationServer): boolean {
+  const age = deps.now() - grant.rotatedAt
+  return generation === grant.generation - 1 && age < settings.refreshGraceSeconds * 1000
+}
+
+/** RFC 6749 6: never more than was granted. What is left out now can be asked for again with the next token. */
+function narrowed(asked: string | undefined, grant: GrantRecord): readonly string[] {
+  if (asked === undefined) return grant.scopes
+  const scopes = parseScopes(asked)
+  const missing = missingScopes(grant.scopes, scopes)
+  if (missing.length === 0 && scopes.length > 0) return scopes
+  throw new OAuthError('invalid_scope', 'A refresh cannot add scopes: ask for authorization again', {
+    detail: `${missing.join(' ')} was not granted`,
+  })
+}
+
+function refused(detail: string): OAuthError {
+  return new OAuthError('invalid_grant', undefined, { detail })
+}

@@ -1,0 +1,110 @@
+// What every endpoint of one authorization server works with: its settings, its keys, and its records.
+import type { Pages } from '../pages/pages.js'
+import type { Deps } from '../runtime/deps.js'
+import type { AuthEvent } from '../runtime/events.js'
+import type { DerivedKeys } from '../runtime/keys.js'
+import { Collection } from '../stores/collection.js'
+import type { Store } from '../stores/store.js'
+import { Clients } from './clients.js'
+import { AccessTokenIssuer } from './issue.js'
+import { OwnTokens } from './own-tokens.js'
+import type { SignIn } from './people.js'
+import type {
+  Client,
+  ConnectionsRecord,
+  GrantRecord,
+  RememberedRecord,
+  SessionRecord,
+  TransactionRecord,
+} from './records.js'
+
+/** How clients may register themselves (RFC 7591). */
+export interface RegistrationSettings {
+  /** Digest of the token that has to be presented; absent where anybody may register. */
+  readonly initialTokenDigest?: string | undefined
+  /** How long a client lives that nobody ever signed in with. */
+  readonly unusedSeconds: number
+  /** Most new clients in an hour, by one process. */
+  readonly maxPerHour: number
+}
+
+/** What was decided by options, once. */
+export interface ServerSettings {
+  /** Byte for byte, in metadata, tokens and responses alike. */
+  readonly issuer: string
+  /** Of every endpoint, without a slash at its end. */
+  readonly baseUrl: string
+  /** The one resource that tokens are for. */
+  readonly resource: string
+  readonly resourceName: string | undefined
+  readonly scopesSupported: readonly string[]
+  /** Granted where a client asks for none. */
+  readonly defaultScopes: readonly string[]
+  /** What a user cannot leave out. */
+  readonly requiredScopes: readonly string[]
+  readonly consent: 'always' | 'remember' | 'never'
+  /** Whether only this machine can call: then `consent: 'never'` covers every client, and documents may come from this machine too. */
+  readonly isLocal: boolean
+  readonly accessTokenSeconds: number
+  readonly refreshTokenSeconds: number
+  readonly refreshGraceSeconds: number
+  readonly codeSeconds: number
+  readonly transactionSeconds: number
+  readonly sessionSeconds: number
+  readonly registration: RegistrationSettings | undefined
+  /** Whether a client ID may be the URL of a document (CIMD); undefined where not. */
+  readonly documents: { readonly isAllowed: (url: string) => boolean } | undefined
+  /** URL of a page for developers. */
+  readonly serviceDocumentation: string | undefined
+  readonly isAllowedRedirect: ((uri: string) => boolean) | undefined
+}
+
+/** Tells an event. */
+export type Report = (event: AuthEvent) => void
+
+/** What one server is made of. */
+export interface ServerParts {
+  readonly settings: ServerSettings
+  readonly clients: readonly Client[]
+  readonly signIn: SignIn
+  readonly pages: Pages
+  readonly keys: DerivedKeys
+  readonly store: Store
+  readonly deps: Deps
+}
+
+/** One authorization server. */
+export class AuthorizationServer {
+  readonly settings: ServerSettings
+  readonly signIn: SignIn
+  readonly pages: Pages
+  readonly keys: DerivedKeys
+  readonly deps: Deps
+  readonly clients: Clients
+  readonly issuer: AccessTokenIssuer
+  readonly tokens: OwnTokens
+  readonly grants: Collection<GrantRecord>
+  readonly transactions: Collection<TransactionRecord>
+  readonly sessions: Collection<SessionRecord>
+  readonly connections: Collection<ConnectionsRecord>
+  readonly remembered: Collection<RememberedRecord>
+  /** Identifiers of client assertions that were used. */
+  readonly assertions: Collection<true>
+
+  constructor({ settings, clients, signIn, pages, keys, store, deps }: ServerParts) {
+    this.settings = settings
+    this.signIn = signIn
+    this.pages = pages
+    this.keys = keys
+    this.deps = deps
+    this.clients = new Clients(settings, clients, keys, store, deps)
+    this.issuer = new AccessTokenIssuer(settings, keys, deps)
+    this.grants = new Collection(store, 'grants', deps)
+    this.transactions = new Collection(store, 'transactions', deps)
+    this.sessions = new Collection(store, 'sessions', deps)
+    this.connections = new Collection(store, 'connections', deps)
+    this.remembered = new Collection(store, 'remembered', deps)
+    this.assertions = new Collection(store, 'assertions', deps)
+    this.tokens = new OwnTokens(this)
+  }
+}

@@ -1,0 +1,69 @@
+// GET or POST /authorize (RFC 6749 3.1): 302 to the client with a code or an error, 302 to a page of ours where a person has to be asked,
+// 400 with a page where the client or its address is not known.
+import { checkAuthorization } from '../authorization-server/authorize.js'
+import { grantUnasked, isConsentKnown, refusalTo } from '../authorization-server/consent.js'
+import type { AuthorizationRequest } from '../authorization-server/records.js'
+import { beginTransaction } from '../authorization-server/transaction.js'
+import { OAuthError } from '../protocol/errors.js'
+import type { AuthRequest, AuthResponse } from '../protocol/message.js'
+import type { Route } from '../runtime/route.js'
+import { cameByThemselves } from './browser.js'
+import { readForm } from './form.js'
+import { type Interaction, queryOf } from './interaction.js'
+import { messagePage, pageRoute, redirect } from './page-route.js'
+
+export function authorizeRoute(path: string, interaction: Interaction): Route {
+  const { server } = interaction
+  return pageRoute(path, 'authorize', server, async (request, context) => {
+    const parameters = request.method === 'POST' ? readForm(request, context.body) : queryOf(request)
+    const checked = await checkAuthorization(parameters, server, context.report)
+    if ('page' in checked) {
+      const { page, detail } = checked
+      context.report({ type: 'authorization.refused', error: page, detail })
+      return messagePage(server, page, 400, { detail })
+    }
+    const refuse = (
+      error: OAuthError,
+      to: { readonly redirectUri: string; readonly state?: string | undefined },
+    ) => {
+      const clientId = parameters.get('client_id')
+      const detail = error.detail ?? error.description
+      context.report({ type: 'authorization.refused', clientId, error: error.code, detail })
+      return redirect(request, refusalTo(to, error, server))
+    }
+    if ('error' in checked) return refuse(checked.error, checked)
+
+    const { client, request: asked } = checked
+    const signedIn = asked.prompt === 'login' ? undefined : await interaction.currentUser(request)
+    const mayRemember = cameByThemselves(request)
+    if (signedIn !== undefined) {
+      const { user } = signedIn
+      if (await isConsentKnown(client, asked, user, mayRemember, server)) {
+        const granted = { client, request: asked, user, scopes: asked.scopes }
+        return redirect(request, await grantUnasked(granted, server, context.report))
+      }
+    }
+    if (asked.prompt === 'none') {
+      return refuse(new OAuthError(signedIn === undefined ? 'login_required' : 'consent_required'), asked)
+    }
+    return askPerson(request, interaction, asked, mayRemember, signedIn !== undefined)
+  })
+}
+
+/** Puts the request aside and shows a page. */
+async function askPerson(
+  request: AuthRequest,
+  interaction: Interaction,
+  asked: AuthorizationRequest,
+  mayRemember: boolean,
+  isSignedIn: boolean,
+): Promise<AuthResponse> {
+  const { cookies, server } = interaction
+  const known = cookies.browserOf(request)
+  const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
+  const transaction = await beginTransaction(asked, browser.id, mayRemember, server)
+  const next = isSignedIn
+    ? interaction.urlOf('consent', { transaction })
+    : interaction.signInUrl('consent', { transaction })
+  return redirect(request, next, browser.cookie === undefined ? [] : [browser.cookie])
+}

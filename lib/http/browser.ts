@@ -1,0 +1,91 @@
+// What ties a browser to its pages: a cookie that names it, and in each form a code that only this page in this browser can have
+// (RFC 6749 10.12, RFC 9700 4.7).
+import type { AuthorizationServer } from '../authorization-server/server.js'
+import { digest } from '../runtime/digest.js'
+import type { AuthRequest } from '../protocol/message.js'
+import { originOf } from '../protocol/well-known.js'
+
+/** Cookies of one server. */
+export class BrowserCookies {
+  readonly #server: AuthorizationServer
+  readonly #origin: string
+  readonly #names: { readonly browser: string; readonly session: string }
+  readonly #attributes: string
+
+  constructor(server: AuthorizationServer) {
+    const { baseUrl } = server.settings
+    this.#server = server
+    this.#origin = originOf(baseUrl)
+    const isSecure = baseUrl.startsWith('https:')
+    // __Host- keeps neighbours on other subdomains from setting it. Over http, ports share their cookies, so that each needs its own name.
+    const name = isSecure
+      ? (what: string) => `__Host-mcp-${what}`
+      : (what: string) => `mcp-${what}-${digest(baseUrl).slice(0, 8)}`
+    this.#names = { browser: name('browser'), session: name('session') }
+    this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
+  }
+
+  /** The ID of a browser that was here before. One that somebody made up is none. */
+  browserOf(request: AuthRequest): string | undefined {
+    const [id, mac] = (readCookie(request, this.#names.browser) ?? '').split('.') as [string, string?]
+    return mac !== undefined && this.#server.keys.isMac('browser', id, mac) ? id : undefined
+  }
+
+  /** A new ID, and the cookie that gives it to the browser. */
+  newBrowser(): { readonly id: string; readonly cookie: string } {
+    const id = this.#server.deps.randomId()
+    const value = `${id}.${this.#server.keys.mac('browser', id)}`
+    return { id, cookie: `${this.#names.browser}=${value}; ${this.#attributes}` }
+  }
+
+  /** What the session cookie says. Whether there is such a session is for the store to say. */
+  sessionOf(request: AuthRequest): string | undefined {
+    return readCookie(request, this.#names.session)
+  }
+
+  sessionCookie(handle: string): string {
+    return `${this.#names.session}=${handle}; ${this.#attributes}; Max-Age=${this.#server.settings.sessionSeconds}`
+  }
+
+  endedSessionCookie(): string {
+    return `${this.#names.session}=; ${this.#attributes}; Max-Age=0`
+  }
+
+  /** A code for one rendering of one form. */
+  formCode(browserId: string, form: string): string {
+    const nonce = this.#server.deps.randomId()
+    return `${nonce}.${this.#server.keys.mac('browser', JSON.stringify([nonce, browserId, form]))}`
+  }
+
+  /** Whether a form was rendered by us for this browser, and sent by our page. */
+  isOurForm(request: AuthRequest, browserId: string, form: string, code: string | undefined): boolean {
+    const [nonce, mac] = (code ?? '').split('.') as [string, string?]
+    if (
+      mac === undefined ||
+      !this.#server.keys.isMac('browser', JSON.stringify([nonce, browserId, form]), mac)
+    )
+      return false
+    const { origin, 'sec-fetch-site': site } = request.headers
+    // Our pages send no referrer, which makes browsers say "null" of a form's origin.
+    const isOurOrigin = origin === undefined || origin === 'null' || origin === this.#origin
+    return isOurOrigin && (site === undefined || site === 'same-origin')
+  }
+}
+
+/** Whether the person came by themselves: typed, from an app, or from our own pages. Only a browser that says so is believed. */
+export function cameByThemselves({ headers }: AuthRequest): boolean {
+  const site = headers['sec-fetch-site']
+  return site === 'none' || site === 'same-origin'
+}
+
+/** RFC 6265 5.4. A name that comes twice was planted by somebody: neither is taken. */
+function readCookie({ headers }: AuthRequest, name: string): string | undefined {
+  const { cookie } = headers
+  if (typeof cookie !== 'string') return undefined
+  const start = `${name}=`
+  const values = cookie
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(start))
+  return values.length === 1 ? (values[0] as string).slice(start.length) : undefined
+}

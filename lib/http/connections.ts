@@ -1,0 +1,105 @@
+// GET /connections: which clients act for a user. POST /connections: 303 to the page again, and one of them no longer does.
+import { disconnect, listConnections } from '../authorization-server/grants.js'
+import type { Report } from '../authorization-server/server.js'
+import type { ConnectionsPage, PageConnection } from '../pages/page.js'
+import type { AuthRequest, AuthResponse } from '../protocol/message.js'
+import type { Parameters } from '../protocol/parameters.js'
+import type { Route } from '../runtime/route.js'
+import { describeClient } from './client-for-page.js'
+import { readForm } from './form.js'
+import { type Interaction, type SignedIn, queryOf } from './interaction.js'
+import { messagePage, pageResponse, pageRoute, redirect } from './page-route.js'
+import { pageOf } from './sign-in.js'
+
+export function connectionsRoute(path: string, interaction: Interaction): Route {
+  return pageRoute(path, 'connections', interaction.server, async (request, context) => {
+    const signedIn = await interaction.currentUser(request)
+    if (signedIn === undefined) return redirect(request, interaction.signInUrl('connections'))
+    return request.method === 'POST'
+      ? take(request, readForm(request, context.body), signedIn, interaction, context.report)
+      : show(request, signedIn, interaction, context.report)
+  })
+}
+
+async function show(
+  request: AuthRequest,
+  { user }: SignedIn,
+  interaction: Interaction,
+  report: Report,
+): Promise<AuthResponse> {
+  const { cookies, server, signIn } = interaction
+  const known = cookies.browserOf(request)
+  const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
+  const csrf = cookies.formCode(browser.id, pageOf(undefined))
+  const revoked = queryOf(request).get('revoked')
+  const page: ConnectionsPage = {
+    kind: 'connections',
+    action: interaction.urlOf('connections'),
+    user: { subject: user.subject, name: user.name },
+    connections: await connectionsOf(user.subject, csrf, interaction, report),
+    revoked: revoked === undefined ? undefined : await nameOf(revoked, interaction, report),
+    signOut:
+      'currentUser' in signIn ? undefined : { action: interaction.urlOf('sign-out'), hidden: { csrf } },
+  }
+  return pageResponse(server, page, 200, browser.cookie === undefined ? [] : [browser.cookie])
+}
+
+/** One entry a client, however often it was signed in to. */
+async function connectionsOf(
+  subject: string,
+  csrf: string,
+  { server }: Interaction,
+  report: Report,
+): Promise<PageConnection[]> {
+  const byClient = new Map<string, { since: number; scopes: Set<string> }>()
+  for (const { clientId, since, scopes } of await listConnections(subject, server)) {
+    const entry = byClient.get(clientId)
+    if (entry === undefined) byClient.set(clientId, { since, scopes: new Set(scopes) })
+    else {
+      entry.since = Math.min(entry.since, since)
+      for (const scope of scopes) entry.scopes.add(scope)
+    }
+  }
+  return Promise.all(
+    [...byClient].map(async ([clientId, { since, scopes }]) => {
+      const client = await server.clients.find(clientId, report)
+      return {
+        client: client === undefined ? { clientId, configured: false } : describeClient(client),
+        scopes: [...scopes].map((scope) => ({ scope })),
+        since,
+        hidden: { client: clientId, csrf },
+      }
+    }),
+  )
+}
+
+async function nameOf(
+  clientId: string,
+  { server }: Interaction,
+  report: Report,
+): Promise<string | undefined> {
+  const client = await server.clients.find(clientId, report)
+  return client && (client.name ?? client.clientId)
+}
+
+async function take(
+  request: AuthRequest,
+  form: Parameters,
+  { user }: SignedIn,
+  interaction: Interaction,
+  report: Report,
+): Promise<AuthResponse> {
+  const { cookies, server } = interaction
+  const browserId = cookies.browserOf(request)
+  if (
+    browserId === undefined ||
+    !cookies.isOurForm(request, browserId, pageOf(undefined), form.get('csrf'))
+  ) {
+    return messagePage(server, 'forged', 403)
+  }
+  const clientId = form.get('client')
+  if (clientId === undefined)
+    return messagePage(server, 'malformed_request', 400, { detail: '"client" is missing' })
+  await disconnect(user.subject, clientId, server, report)
+  return redirect(request, interaction.urlOf('connections', { revoked: clientId }))
+}
