@@ -28,7 +28,7 @@ export const CONFIGURED: PageClient = {
 }
 
 /** Markup, letters that turn the line, a family, marks without end, and 200 letters without a space. */
-export const NASTY = `\u202e<img src=x onerror=alert(1)>"'&👩‍👩‍👧‍👦 z${'\u0301'.repeat(40)} ${'W'.repeat(200)}`
+export const NASTY = `\u202e<img src=x onerror=alert(1)>"'&👩‍👩‍👧‍👦 z${'\u0301'.repeat(12)} ${'W'.repeat(200)}`
 
 export const HIDDEN = { csrf: 'k3y"><script>alert(1)</script>', transaction: 't_1' }
 

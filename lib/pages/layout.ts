@@ -21,13 +21,14 @@ export interface Sheet {
   readonly refresh?: string | undefined
 }
 
-const RIGHT_TO_LEFT = new Set(['ar', 'arc', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi'])
+const RIGHT_TO_LEFT = new Set(['Adlm', 'Arab', 'Hebr', 'Nkoo', 'Rohg', 'Syrc', 'Thaa'])
 
 /** A whole document. */
 export function drawDocument(stage: Stage, { title, body, refresh }: Sheet): string {
   const { branding, language, style, words } = stage
   const full = branding.name === undefined ? title : `${title} – ${branding.name}`
-  const direction = RIGHT_TO_LEFT.has(language.toLowerCase().split('-')[0] as string) ? 'rtl' : 'ltr'
+  const script = new Intl.Locale(language).maximize().script ?? ''
+  const direction = RIGHT_TO_LEFT.has(script) ? 'rtl' : 'ltr'
   const document = html`<!doctype html>
     <html lang="${language}" dir="${direction}">
       <head>

@@ -30,8 +30,9 @@ export class Words {
   say(key: keyof Texts, values: Readonly<Record<string, HtmlValue>> = {}): SafeHtml {
     const places = new Map(Object.entries(values))
     const parts = this.#texts[key].split(PLACE).map((part, index) => {
-      const value = index % 2 === 1 ? places.get(part) : undefined
-      return value === undefined ? part : typeof value === 'string' ? html`<bdi>${value}</bdi>` : value
+      if (index % 2 === 0) return part
+      const value = places.get(part) ?? `{${part}}`
+      return typeof value === 'string' ? html`<bdi>${value}</bdi>` : value
     })
     return html`${parts}`
   }
