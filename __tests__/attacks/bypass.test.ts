@@ -302,7 +302,7 @@ describe('nothing that somebody throws ends the process or hangs a request', () 
     expect(await attempt(site, 'any')).toEqual(expected)
   })
 
-  test("a provider route that answers nothing is the app's error", async () => {
+  test('a provider route that answers nothing is an outage, and no error of the app', async () => {
     const provider: AuthProvider = {
       verifyToken: () => null,
       routes: [{ path: '/broken', methods: ['GET'], handle: () => undefined as never }],
@@ -314,7 +314,9 @@ describe('nothing that somebody throws ends the process or hangs a request', () 
         void response.status(500).end('handled'),
     )
     const { url } = closing(await startServer(app))
-    expect(await (await fetch(`${url}/broken`)).text()).toBe('handled')
+    const response = await fetch(`${url}/broken`)
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(await response.json()).toMatchObject({ error: 'temporarily_unavailable' })
   })
 
   test('a listener that rejects is told of once, as a warning', async () => {

@@ -57,6 +57,8 @@ describe('on every host', () => {
       () => toss(new OAuthError('invalid_token', 'No', { detail: no as never })),
       401,
     ],
+    ['throws our error with a code of other endpoints', () => toss(new OAuthError('invalid_client')), 503],
+    ['throws our error with a code of pages', () => toss(new OAuthError('access_denied', 'No')), 503],
     [
       'throws our error with a code that there is not',
       () => toss(new OAuthError('no_such_code' as never, 'No')),
