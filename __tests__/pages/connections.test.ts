@@ -26,7 +26,7 @@ describe('the page of connections', () => {
       '<bdi>Example App</bdi>',
       'app.example.com',
       'Read your notes',
-      'Connected on February 3, 2026',
+      'Connected on <bdi>February 3, 2026</bdi>',
       '<input type="hidden" name="id" value="1" />',
       'aria-label="Disconnect Example App"',
     ])

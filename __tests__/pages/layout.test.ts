@@ -43,6 +43,7 @@ describe('what every page has around it', () => {
     ['fa', 'rtl'],
     ['az-Arab', 'rtl'],
     ['ar-Latn', 'ltr'],
+    ['qqq', 'ltr'],
   ])('is written in the direction of its language: %s %s', (language, direction) => {
     expect(render({ language })).toContain(`<html lang="${language}" dir="${direction}">`)
   })

@@ -106,7 +106,19 @@ export const SAMPLES: ReadonlyMap<string, Page> = new Map<string, Page>([
       signOut: { action: '/sign-out', hidden: HIDDEN },
       connections: [
         { client: VERIFIED, scopes: CONSENT.scopes, since: 1_760_000_000_000, hidden: { id: '1' } },
-        { client: { ...STRANGER, name: NASTY }, scopes: [], since: 1_750_000_000_000, hidden: { id: '2' } },
+        { client: STRANGER, scopes: [], since: 1_750_000_000_000, hidden: { id: '2' } },
+      ],
+    },
+  ],
+  [
+    'connections-nasty',
+    {
+      kind: 'connections',
+      action: '/connections',
+      user: { subject: NASTY },
+      revoked: NASTY,
+      connections: [
+        { client: { ...STRANGER, name: NASTY }, scopes: [{ scope: NASTY }], since: 0, hidden: HIDDEN },
       ],
     },
   ],

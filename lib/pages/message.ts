@@ -31,8 +31,10 @@ export function drawMessage(page: MessagePage, { words }: Stage): Sheet {
         ${CALM.get(message) ?? ALARMED}
         <h1>${words.say(`${message}.title`)}</h1>
       </div>
-      <p>${words.say(`${message}.body`)}</p>
-      <p><strong>${words.say(`${message}.advice`)}</strong></p>
+      <div class="told">
+        <p>${words.say(`${message}.body`)}</p>
+        <p><strong>${words.say(`${message}.advice`)}</strong></p>
+      </div>
       ${
         onward !== undefined &&
         html`<p>

@@ -109,6 +109,9 @@ label.scope{cursor:pointer}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 .facts{padding-block-start:1rem;border-block-start:1px solid var(--line);color:var(--soft);font-size:.8125rem}
 .facts dd{color:var(--ink)}
+.told{text-align:center;text-wrap:pretty}
+.told p+p{margin-block-start:1rem}
+.told strong{font-weight:600}
 .empty{padding-block:.5rem;color:var(--soft);text-align:center}
 .apps>li{padding-block:1.25rem;border-block-start:1px solid var(--line)}
 .apps>li:last-child{padding-block-end:0}
