@@ -58,13 +58,16 @@ describe('OAuthError', () => {
     expect(new OAuthError(code)).toMatchObject({ message: words, description: words })
   })
 
-  it.each(['access_denied', 'invalid_client', 'constructor', '__proto__', ''])(
+  it.each(['not_a_code', 'constructor', '__proto__', ''])(
     'has no code %j: there would be no status to answer with',
     (code) => {
       expect(() => new OAuthError(code as never, 'No')).toThrow(
-        new TypeError(
-          `OAuthError has no code "${code}": invalid_request, invalid_token, insufficient_scope, server_error, temporarily_unavailable`,
-        ),
+        expect.objectContaining({
+          name: 'TypeError',
+          message: expect.stringContaining(
+            `OAuthError has no code "${code}": invalid_request, invalid_token, `,
+          ),
+        }),
       )
     },
   )

@@ -10,7 +10,7 @@ import { readForm } from './form.js'
 import { json, oauthError } from './respond.js'
 
 /** Most that a form or a document may take (threat X2). */
-export const MAX_BODY_BYTES = 20 * 1024
+export const MAX_BODY_BYTES: number = 20 * 1024
 
 /** What an endpoint is handed. */
 export interface EndpointCall {
