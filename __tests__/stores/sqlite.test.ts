@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { ConfigError } from 'express-mcp-auth'
 import Database from 'libsql'
 import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
 import { testClock } from 'express-mcp-auth/testing'
@@ -86,6 +87,13 @@ describe('SqliteStore', () => {
     await reader.close()
   })
 
+  it('closes what was never used, and what could not be opened', async () => {
+    await new SqliteStore({ path: newPath() }).close()
+    const store = new SqliteStore({ path: join(directory, 'a\0b') })
+    const failing = store.get('c', 'k')
+    await Promise.all([expect(failing).rejects.toMatchObject({ name: 'StoreError' }), store.close()])
+  })
+
   it('leaves a database that was passed in open', async () => {
     const database = new Database(newPath())
     const store = new SqliteStore({ database })
@@ -93,6 +101,17 @@ describe('SqliteStore', () => {
     await store.close()
     expect(database.prepare('SELECT count(*) AS rows FROM mcp_auth_entries').get()).toMatchObject({ rows: 1 })
     database.close()
+  })
+
+  it('passes a mistake of the developer on as it is', async () => {
+    const mistake = new ConfigError('ERR_MCP_AUTH_MISSING_OPTION', 'install something')
+    const database = {
+      exec: () => undefined,
+      prepare: () => {
+        throw mistake
+      },
+    }
+    await expect(new SqliteStore({ database }).get('c', 'k')).rejects.toBe(mistake)
   })
 
   it('takes null for no row, as some drivers say', async () => {
