@@ -4,7 +4,7 @@ import type { PageClient, PageScope } from './page.js'
 import { ENGLISH, type Texts } from './texts.js'
 
 /** Place in a text that is filled in, e.g. `{client}`. */
-export const PLACE = /\{([a-zA-Z]+)\}/g
+export const PLACE: RegExp = /\{([a-zA-Z]+)\}/g
 
 const LONGEST_NAME = 80
 

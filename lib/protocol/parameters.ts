@@ -4,7 +4,7 @@ import { OAuthError } from './errors.js'
 const NONE: readonly string[] = []
 
 /** Stands for a value that is neither text nor a list of texts. */
-const MALFORMED = Symbol('malformed')
+const MALFORMED: unique symbol = Symbol('malformed')
 
 type Value = string | readonly string[] | typeof MALFORMED
 
