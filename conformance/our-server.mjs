@@ -1,0 +1,49 @@
+// An MCP server with one tool behind OAuthProvider, in memory, with one user: what an app of our users looks like.
+import { createServer } from 'node:http'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
+import express from 'express'
+import { OAuthProvider, mcpAuth } from '../dist/index.js'
+import { MemoryStore } from '../dist/stores/memory.js'
+import { ANSWERS } from './browse.mjs'
+import { close, listen } from './suite.mjs'
+
+/** Starts one at `path`, e.g. `/tenant1`; the other options are OAuthProvider's. */
+export async function startOurServer({ path = '', watch, ...options } = {}) {
+  const server = createServer()
+  const port = await listen(server)
+  const baseUrl = `http://127.0.0.1:${port}${path}`
+  const provider = new OAuthProvider({
+    baseUrl,
+    secret: 'a secret of at least thirty-two bytes, for loopback only',
+    store: new MemoryStore(),
+    signIn: {
+      verifyCredentials: async (username, password) =>
+        username === ANSWERS.username && password === ANSWERS.password
+          ? { subject: username, name: 'Alice' }
+          : null,
+    },
+    scopesSupported: ['mcp:use'],
+    requiredScopes: ['mcp:use'],
+    ...options,
+  })
+  const app = express()
+  if (watch) app.use(watch)
+  app.use(mcpAuth(provider, { rateLimit: false, onEvent: () => {} }))
+  app.all(`${path}/mcp`, mcpEndpoint())
+  server.on('request', app)
+  return { issuer: baseUrl, resource: `${baseUrl}/mcp`, close: () => close(server) }
+}
+
+/** An MCP endpoint for clients of both generations, with a tool that says who is calling. */
+export function mcpEndpoint() {
+  return toNodeHandler(
+    createMcpHandler(({ authInfo }) => {
+      const server = new McpServer({ name: 'whoami', version: '1.0.0' })
+      server.registerTool('whoami', { description: 'Says who you are' }, () => ({
+        content: [{ type: 'text', text: `${authInfo?.extra?.sub} by ${authInfo?.clientId}` }],
+      }))
+      return server
+    }),
+  )
+}
