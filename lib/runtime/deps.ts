@@ -1,5 +1,6 @@
 // Everything that reaches outside the program or depends on when it runs, as one object that is passed down.
 import { randomFillSync } from 'node:crypto'
+import type { Network } from './network.js'
 
 /** What the package needs of the world. Tests replace parts of it. */
 export interface Deps {
@@ -12,6 +13,8 @@ export interface Deps {
   readonly randomId: () => string
   /** Calls back once after some milliseconds, unless cancelled; does not keep the process alive. */
   readonly after: (milliseconds: number, callback: () => void) => () => void
+  /** Names and connections, for URLs that strangers choose. Default: the system's. */
+  readonly network?: Network
 }
 
 /** A timer takes no more, and fires at once when given more. About 25 days. */

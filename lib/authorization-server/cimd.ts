@@ -1,0 +1,177 @@
+// Clients whose ID is the URL of a document (draft-ietf-oauth-client-id-metadata-document), and the keys that clients
+// publish: fetched from where strangers say, so guarded, bounded, and the same answer whatever went wrong.
+import { LRUCache } from 'lru-cache'
+import { refuseClientIdUrl } from '../protocol/client-id-url.js'
+import { type ClientMetadata, parseClientDocument } from '../protocol/client-metadata.js'
+import { OAuthError } from '../protocol/errors.js'
+import type { Deps } from '../runtime/deps.js'
+import type { AuthEvent } from '../runtime/events.js'
+import { FetchError, type JsonAnswer, withoutQuery } from '../runtime/fetch-json.js'
+import { StatusError, fetchPublicJson } from '../runtime/public-fetch.js'
+import { SingleFlight } from '../runtime/single-flight.js'
+import { type KeySet, parseKeySet } from '../verifiers/key-set.js'
+
+export interface ClientDocumentsSettings {
+  /** Documents on this machine too, by http: while the server itself runs on it. */
+  readonly allowLoopback: boolean
+  /** Which clients may come. Default: all. */
+  readonly isAllowed?: ((url: string) => boolean) | undefined
+}
+
+/** Requests under way at a time, for all clients together. Beyond them a client is refused at once. */
+const MAX_CONCURRENT = 10
+const MAX_DOCUMENTS = 500
+const MAX_REFUSED = 2000
+const MAX_KEY_BYTES = 64 * 1024
+
+const DEFAULT_CACHE_SECONDS = 3600
+const SHORTEST_CACHE_SECONDS = 60
+const LONGEST_CACHE_SECONDS = 24 * 3600
+/** How long a document serves beyond its lifetime while its host cannot be reached. */
+const STALE_SECONDS = 24 * 3600
+/** How long a URL is left alone after a failure. */
+const PAUSE_SECONDS = 30
+const KEYS_CACHE_SECONDS = 600
+/** An unknown key ID may be a new key, but asks again at most twice a minute. */
+const KEYS_COOLDOWN_SECONDS = 30
+
+const NO_KEYS: KeySet = { keys: [], skipped: [] }
+
+type Report = (event: AuthEvent) => void
+
+/** Times in milliseconds since the epoch. */
+interface Known {
+  readonly metadata: ClientMetadata
+  readonly freshUntil: number
+  readonly staleUntil: number
+}
+
+interface KnownKeys {
+  readonly set: KeySet
+  readonly freshUntil: number
+  readonly nextAttempt: number
+}
+
+/** Finds clients by their documents. */
+export class ClientDocuments {
+  readonly #settings: ClientDocumentsSettings
+  readonly #deps: Deps
+  readonly #documents = new LRUCache<string, Known>({ max: MAX_DOCUMENTS })
+  readonly #keys = new LRUCache<string, KnownKeys>({ max: MAX_DOCUMENTS })
+  /** Until when a URL is not asked again. */
+  readonly #paused = new LRUCache<string, number>({ max: MAX_REFUSED })
+  readonly #flight = new SingleFlight<ClientMetadata | undefined>()
+  readonly #keyFlight = new SingleFlight<KeySet>()
+
+  constructor(settings: ClientDocumentsSettings, deps: Deps) {
+    this.#settings = settings
+    this.#deps = deps
+  }
+
+  /** The client at a URL; undefined whatever stands against it. Why is told by an event. */
+  async find(url: string, report: Report): Promise<ClientMetadata | undefined> {
+    const { allowLoopback, isAllowed } = this.#settings
+    const why =
+      refuseClientIdUrl(url, allowLoopback) ??
+      (isAllowed?.(url) === false ? 'not among the allowed clients' : undefined)
+    if (why !== undefined) {
+      report({ type: 'client_document.refused', url: shown(url), reason: why })
+      return undefined
+    }
+    const now = this.#deps.now()
+    const known = this.#documents.get(url)
+    if (known !== undefined && now < known.freshUntil) return known.metadata
+    if (now < (this.#paused.get(url) ?? 0)) return this.#stale(url)
+    return this.#flight.run(url, () => this.#fetch(url, report))
+  }
+
+  /**
+   * The keys at a `jwks_uri`; none where they cannot be had, so that nobody learns why.
+   *
+   * @param kid the key that is looked for: where it is not among those we know, they may have changed
+   */
+  async keys(url: string, kid: string | undefined, report: Report): Promise<KeySet> {
+    const now = this.#deps.now()
+    const known = this.#keys.get(url)
+    if (known !== undefined) {
+      const holds = kid === undefined || known.set.keys.some((key) => key.kid === kid)
+      if (now < known.nextAttempt || (holds && now < known.freshUntil)) return known.set
+    }
+    return this.#keyFlight.run(url, () => this.#fetchKeys(url, report))
+  }
+
+  async #fetch(url: string, report: Report): Promise<ClientMetadata | undefined> {
+    try {
+      const { json, headers } = await this.#get(url)
+      const metadata = parseClientDocument(json, url)
+      const freshUntil = this.#deps.now() + lifetimeOf(headers) * 1000
+      this.#documents.set(url, { metadata, freshUntil, staleUntil: freshUntil + STALE_SECONDS * 1000 })
+      return metadata
+    } catch (error) {
+      if (!(error instanceof OAuthError || error instanceof FetchError)) throw error
+      // Having no room is our state, not the document's.
+      if (!(error instanceof Busy)) this.#paused.set(url, this.#deps.now() + PAUSE_SECONDS * 1000)
+      // The host said so itself: the client is gone, or is another one now.
+      if (error instanceof OAuthError || isGone(error)) this.#documents.delete(url)
+      report({ type: 'client_document.refused', url: shown(url), reason: error.message })
+      return this.#stale(url)
+    }
+  }
+
+  async #fetchKeys(url: string, report: Report): Promise<KeySet> {
+    const known = this.#keys.get(url)
+    const nextAttempt = this.#deps.now() + KEYS_COOLDOWN_SECONDS * 1000
+    try {
+      const { json } = await this.#get(url, MAX_KEY_BYTES)
+      const set = parseKeySet(json)
+      if (set.keys.length === 0)
+        throw new FetchError(`no usable key (${set.skipped.join('; ') || 'the set is empty'})`)
+      this.#keys.set(url, { set, freshUntil: this.#deps.now() + KEYS_CACHE_SECONDS * 1000, nextAttempt })
+      report({ type: 'keys.fetched', url: shown(url), keys: set.keys.length, skipped: set.skipped })
+      return set
+    } catch (error) {
+      if (!(error instanceof FetchError)) throw error
+      // Past its lifetime a key may have been withdrawn, and whoever holds back the answer may have stolen it.
+      const usable = known !== undefined && this.#deps.now() < known.freshUntil ? known : undefined
+      const { set, freshUntil } = usable ?? { set: NO_KEYS, freshUntil: 0 }
+      if (!(error instanceof Busy)) this.#keys.set(url, { set, freshUntil, nextAttempt })
+      const serving = usable === undefined ? 'nothing' : 'stale'
+      report({ type: 'keys.failed', url: shown(url), message: error.message, serving })
+      return set
+    }
+  }
+
+  async #get(url: string, maxBytes?: number): Promise<JsonAnswer> {
+    if (this.#flight.size + this.#keyFlight.size >= MAX_CONCURRENT)
+      throw new Busy('too many requests for documents under way')
+    const { allowLoopback } = this.#settings
+    return fetchPublicJson({ url, allowLoopback, ...(maxBytes !== undefined && { maxBytes }) }, this.#deps)
+  }
+
+  #stale(url: string): ClientMetadata | undefined {
+    const known = this.#documents.get(url)
+    return known !== undefined && this.#deps.now() < known.staleUntil ? known.metadata : undefined
+  }
+}
+
+class Busy extends FetchError {
+  override readonly name: string = 'Busy'
+}
+
+function isGone(error: FetchError): boolean {
+  return error instanceof StatusError && (error.status === 404 || error.status === 410)
+}
+
+/** A URL from outside, for an event. */
+function shown(url: string): string {
+  return withoutQuery(url).slice(0, 200)
+}
+
+/** RFC 9111 5.2.2, within bounds: a mistake there neither floods the host nor keeps a change away for long. */
+function lifetimeOf(headers: Headers): number {
+  const control = headers.get('cache-control') ?? ''
+  if (/\bno-(?:store|cache)\b/i.test(control)) return SHORTEST_CACHE_SECONDS
+  const maxAge = /\bmax-age=(\d{1,9})\b/i.exec(control)?.[1]
+  if (maxAge === undefined) return DEFAULT_CACHE_SECONDS
+  return Math.min(Math.max(Number(maxAge), SHORTEST_CACHE_SECONDS), LONGEST_CACHE_SECONDS)
+}
