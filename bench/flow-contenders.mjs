@@ -9,7 +9,8 @@ import { oursIsBuilt } from './contenders.mjs'
 
 const dist = (file) => new URL(`../dist/${file}`, import.meta.url).href
 
-export const BASE_URL = 'https://api.example.com'
+// Loopback, where no client needs the consent of a person.
+export const BASE_URL = 'http://127.0.0.1:8080'
 export const RESOURCE = `${BASE_URL}/mcp`
 export const SCOPE = 'mcp:use'
 const ACCESS_TOKEN_SECONDS = 3600
@@ -353,6 +354,7 @@ async function oursApp(store) {
       loginUrl: (returnTo) => `/login?return_to=${encodeURIComponent(returnTo)}`,
     },
     consent: false,
+    clientRegistration: { maxPerHour: Number.MAX_SAFE_INTEGER },
     scopesSupported: [SCOPE],
     accessTokenSeconds: ACCESS_TOKEN_SECONDS,
   })
