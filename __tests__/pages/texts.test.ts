@@ -36,6 +36,11 @@ describe('the texts', () => {
     expect(names.filter((name) => !source.includes(`'${name}'`) && !computed.test(name))).toEqual([])
   })
 
+  it('are all in the documentation', () => {
+    const lines = readFileSync(new URL('../../docs/pages.md', room), 'utf8').split('\n')
+    expect(lines).toEqual(expect.arrayContaining(names.map((name) => `| \`${name}\` | ${ENGLISH[name]} |`)))
+  })
+
   it('are not blank', () => {
     expect(Object.values<string>(ENGLISH).filter((text) => text.trim() !== text || text === '')).toEqual([])
   })
