@@ -15,6 +15,13 @@ const secure = helmet({
   referrerPolicy: { policy: 'no-referrer' },
   // Whether all of a host is https is for the app or its proxy to say.
   strictTransportSecurity: false,
+  // These speak of documents that are rendered, and of browsers of the past. A page of ours brings what it needs.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
 })
 
 interface Header {
