@@ -64,9 +64,28 @@ const STATEMENTS = {
 
 type Statements = Readonly<Record<keyof typeof STATEMENTS, SqliteStatement>>
 
-interface Connection {
-  readonly statements: Statements
+/** A database that is ready to be used. */
+class Connection {
   readonly commits: GroupCommit
+  readonly #database: SqliteDatabase
+  #statements: Statements
+
+  constructor(database: SqliteDatabase, deps: Deps) {
+    database.exec(SCHEMA)
+    this.commits = new GroupCommit(database, deps)
+    this.#database = database
+    this.#statements = prepareAll(database)
+  }
+
+  run<Result>(work: (statements: Statements) => Result): Result {
+    try {
+      return work(this.#statements)
+    } catch (error) {
+      // libsql leaves a statement that met a damaged page where it stopped: it would fail for every other entry too.
+      this.#statements = prepareAll(this.#database)
+      throw error
+    }
+  }
 }
 
 /** Another process may be opening the file at the same moment. */
@@ -98,10 +117,10 @@ export class SqliteStore implements Store {
 
   async get(collection: string, key: string): Promise<StoreEntry | undefined> {
     checkNames(collection, key)
-    const { statements } = this.#connection ?? (await this.#connect())
+    const connection = this.#connection ?? (await this.#connect())
     let row: unknown
     try {
-      row = statements.get.get(collection, key, this.#deps.now())
+      row = connection.run((statements) => statements.get.get(collection, key, this.#deps.now()))
     } catch (error) {
       throw StoreError.of('SqliteStore', error)
     }
@@ -168,8 +187,8 @@ export class SqliteStore implements Store {
   }
 
   async #write<Result>(work: (statements: Statements) => Result): Promise<Result> {
-    const { statements, commits } = this.#connection ?? (await this.#connect())
-    return commits.run(() => work(statements))
+    const connection = this.#connection ?? (await this.#connect())
+    return connection.commits.run(() => connection.run(work))
   }
 
   /** Once, however many ask at the same time; again after it failed. */
@@ -184,7 +203,7 @@ export class SqliteStore implements Store {
   async #tryToConnect(): Promise<Connection> {
     for (let retries = 0; ; retries++) {
       try {
-        this.#connection = await this.#prepare()
+        this.#connection = new Connection(await this.#open(), this.#deps)
         return this.#connection
       } catch (error) {
         this.#opened?.close()
@@ -197,15 +216,11 @@ export class SqliteStore implements Store {
       }
     }
   }
+}
 
-  async #prepare(): Promise<Connection> {
-    const database = await this.#open()
-    database.exec(SCHEMA)
-    const statements = Object.fromEntries(
-      Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]),
-    ) as unknown as Statements
-    return { statements, commits: new GroupCommit(database, this.#deps) }
-  }
+function prepareAll(database: SqliteDatabase): Statements {
+  const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)])
+  return Object.fromEntries(prepared) as Statements
 }
 
 function isDone({ changes }: { readonly changes: number | bigint }): boolean {
