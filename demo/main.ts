@@ -1,16 +1,27 @@
-// npm start: a protected MCP server on this machine, and a token to call it with. Nothing else is needed, not even a network.
+// npm start: an MCP server on this machine that is its own authorization server. Nothing else is needed, not even a network.
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import express from 'express'
-import { JWTVerifier, RemoteAuthProvider, consoleEvents, mcpAuth } from 'express-mcp-auth'
-import { RSAKeyPair } from 'express-mcp-auth/testing'
-import { notes, toolScopes } from './notes.js'
+import { OAuthProvider, consoleEvents, mcpAuth } from 'express-mcp-auth'
+import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
+import { howToConnect } from './connect.js'
+import { notes, scopes, toolScopes } from './notes.js'
 import { takeTour } from './tour.js'
 
-// Where tokens would come from. Nobody is there: this program makes its own, with a key that lives as long as it runs.
-const issuer = 'http://localhost:4000'
-const keys = await RSAKeyPair.generate()
+/** Whoever may sign in. A real app looks into its database; examples/oauth-provider.ts shows how passwords are kept there. */
+const people = new Map([
+  ['alice', { password: 'wonderland', name: 'Alice' }],
+  ['bob', { password: 'builder', name: 'Bob' }],
+])
+
+// What survives a restart: who is connected, and the secret that all keys are made from. Other users of this machine see neither.
+const directory = process.env['MCP_AUTH_DIRECTORY'] ?? '.mcp-auth'
+const store = new SqliteStore({ path: join(directory, 'demo.sqlite') })
+const secret = keptSecret(join(directory, 'demo.secret'))
 
 const app = express()
 const server = app.listen(Number(process.env['PORT'] ?? 3000), '127.0.0.1')
@@ -20,69 +31,56 @@ server.on('error', ({ message }) => {
 })
 await once(server, 'listening')
 const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-const endpoint = `${baseUrl}/mcp`
 
-const provider = new RemoteAuthProvider({
+const provider = new OAuthProvider({
   baseUrl,
-  authorizationServers: [issuer],
-  tokenVerifier: new JWTVerifier({ publicKey: keys.publicKey, issuer, audience: endpoint }),
+  secret,
+  store,
+  signIn: {
+    verifyCredentials(username, password) {
+      const person = people.get(username)
+      return person?.password === password ? { subject: username, name: person.name } : null
+    },
+  },
   requiredScopes: ['notes:use'],
+  scopesSupported: Object.keys(scopes),
+  scopeDescriptions: scopes,
   resourceName: 'Notes',
 })
 app.use(mcpAuth(provider, { toolScopes, onEvent: consoleEvents() }))
 app.all('/mcp', toNodeHandler(notes))
 
-const createToken = (...scopes: string[]): string =>
-  keys.createToken({
-    issuer,
-    audience: endpoint,
-    subject: 'alice',
-    scopes,
-    expiresInSeconds: 8 * 3600,
-    additionalClaims: { client_id: 'demo' },
-  })
-const token = createToken('notes:use')
-
-const call = `curl -i ${endpoint} \\
-    -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\
-    -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}'`
-
-console.log(`A protected MCP server is running.
-
-  Endpoint   ${endpoint}
-  Metadata   ${baseUrl}/.well-known/oauth-protected-resource/mcp
-  Tools      whoami, add_note, list_notes, and delete_note, which needs one scope more
-
-Call it without a token, and it is refused:
-
-  ${call}
-
-Call it with a token, which is good for eight hours or until this program ends:
-
-  TOKEN=${token}
-
-  ${call} \\
-    -H "Authorization: Bearer $TOKEN"
-
-Add it to an MCP client, with the token in a header:
-
-  { "mcpServers": { "notes": {
-      "type": "http",
-      "url": "${endpoint}",
-      "headers": { "Authorization": "Bearer <the token>" } } } }
-
-Signing in with the browser takes an authorization server. The metadata names ${issuer}, where there is none:
-put yours there, and clients find it by themselves.
-`)
+console.log(howToConnect(baseUrl))
 
 if (process.argv.includes('--try')) {
   try {
-    await takeTour(endpoint, { everyday: token, extended: createToken('notes:use', 'notes:delete') })
+    await takeTour(baseUrl)
     console.log('\nAll as expected.')
   } catch (error) {
     console.error('\nNot as expected:', error)
     process.exitCode = 1
   }
+  await stop()
+} else {
+  process.once('SIGINT', () => void stop()).once('SIGTERM', () => void stop())
+}
+
+/** What is under way is answered first. Streams that stay open are cut after a moment. */
+async function stop(): Promise<void> {
   server.close()
-  server.closeAllConnections()
+  server.closeIdleConnections()
+  setTimeout(() => server.closeAllConnections(), 1000).unref()
+  await once(server, 'close')
+  await store.close()
+}
+
+/** The same secret at each start. A real app gets it from a secret store or the environment. */
+function keptSecret(file: string): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return readFileSync(file, 'utf8')
 }

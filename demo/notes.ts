@@ -3,6 +3,12 @@ import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import { type AccessToken, getAccessToken } from 'express-mcp-auth'
 import { z } from 'zod'
 
+/** What clients may be allowed, in words for whoever is asked. */
+export const scopes = {
+  'notes:use': 'Read your notes and add new ones',
+  'notes:delete': 'Delete your notes',
+}
+
 /** Scopes that tools need beyond those of every request. */
 export const toolScopes = { tools: { delete_note: ['notes:delete'] } }
 

@@ -1,81 +1,97 @@
-// npm start -- --try: what a client meets at the guard, shown with the SDK's own client. Throws where anything is not as expected.
+// npm start -- --try: what a client meets, shown with the SDK's own client. Throws where anything is not as expected.
 import assert from 'node:assert/strict'
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client'
+import { Credentials, REDIRECT_URI } from './credentials.js'
+import { Person } from './person.js'
 
-/** Tokens for the tour: one for everyday use, and one as it is after the user agreed to more. */
-export interface TourTokens {
-  readonly everyday: string
-  readonly extended: string
-}
+export async function takeTour(baseUrl: string): Promise<void> {
+  const alice = new Person('alice', 'wonderland', tell)
+  const visitor = new Visitor(`${baseUrl}/mcp`, (address) => alice.follow(address, REDIRECT_URI))
 
-export async function takeTour(endpoint: string, { everyday, extended }: TourTokens): Promise<void> {
   console.log('1. Without a token')
-  const stranger = new Visitor(endpoint)
-  await assert.rejects(stranger.connect(), { status: 401 })
-  stranger.showRefusal(401, /^Bearer .*resource_metadata="/)
+  await assert.rejects(visitor.connect(), UnauthorizedError)
+  visitor.showRefusal(401, /^Bearer scope="notes:use", resource_metadata="/)
 
-  console.log('\n2. With the token')
-  const user = new Visitor(endpoint, everyday)
-  await user.connect()
-  console.log(`   connected by MCP ${user.protocol}`)
-  console.log(`   tools: ${await user.tools()}`)
-  assert.match(await user.call('whoami'), /^You are alice\b/)
-  await user.call('add_note', { text: 'Buy milk' })
-  assert.match(await user.call('list_notes'), /Buy milk/)
+  console.log('\n2. So the client finds out where to sign in, registers, and opens a browser')
+  await visitor.signIn()
 
-  console.log('\n3. A tool that needs more ([mcp-auth] is what the operator of the server sees)')
-  await assert.rejects(user.call('delete_note', { number: 1 }), { requiredScope: 'notes:use notes:delete' })
-  user.showRefusal(403, /^Bearer error="insufficient_scope", .*scope="notes:use notes:delete"/)
-  await user.close()
+  console.log('\n3. With the token that it got')
+  await visitor.connect()
+  tell(`connected by MCP ${visitor.protocol}`)
+  const { iss, aud, sub, scope, iat, exp } = visitor.credentials.claims()
+  tell(
+    `the token says: ${sub} lets ${visitor.credentials.clientId} do "${scope}" at ${aud} for ${exp - iat} s, by ${iss}`,
+  )
+  assert.deepEqual([iss, aud, sub], [baseUrl, `${baseUrl}/mcp`, 'alice'])
+  assert.match(await visitor.call('whoami'), /^You are alice\b/)
+  await visitor.call('add_note', { text: 'Buy milk' })
+  assert.match(await visitor.call('list_notes'), /Buy milk/)
 
-  console.log('\n4. With a token that holds the scope')
-  const trusted = new Visitor(endpoint, extended)
-  await trusted.connect()
-  assert.equal(await trusted.call('delete_note', { number: 1 }), 'Deleted note 1.')
-  await trusted.close()
+  console.log('\n4. A tool that needs more: refused before it runs, asked for, allowed')
+  const removal = { number: 1 }
+  await assert.rejects(visitor.call('delete_note', removal), UnauthorizedError)
+  visitor.showRefusal(403, /^Bearer error="insufficient_scope", .*scope="notes:use notes:delete"/)
+  await visitor.signIn()
+  assert.equal(await visitor.call('delete_note', removal), 'Deleted note 1.')
+
+  console.log('\n5. Alice changes her mind')
+  await alice.disconnectAll(baseUrl)
+  await assert.rejects(visitor.call('whoami'), UnauthorizedError)
+  visitor.showRefusal(401, /^Bearer error="invalid_token"/)
+  await visitor.close()
 }
 
-/** A client that tells what it does and what it is answered. */
-class Visitor {
-  readonly #client = new Client({ name: 'tour', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } })
-  readonly #transport: StreamableHTTPClientTransport
-  /** The answer that came last, whose headers the client keeps to itself. */
-  #answer: Response | undefined
+function tell(what: string): void {
+  console.log(`   ${what}`)
+}
 
-  constructor(endpoint: string, token?: string) {
-    this.#transport = new StreamableHTTPClientTransport(new URL(endpoint), {
-      ...(token !== undefined && { requestInit: { headers: { Authorization: `Bearer ${token}` } } }),
-      fetch: async (url, init) => {
-        this.#answer = await fetch(url, init)
-        return this.#answer
-      },
-    })
+/** An MCP client that tells what it is answered. Whoever sits at it is sent to a browser. */
+class Visitor {
+  readonly credentials: Credentials
+  readonly #endpoint: URL
+  readonly #client = new Client({ name: 'tour', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } })
+  #transport: StreamableHTTPClientTransport | undefined
+  /** The refusal that came last, whose headers the client keeps to itself. */
+  #refusal: Response | undefined
+
+  constructor(endpoint: string, browse: (address: URL) => Promise<URL>) {
+    this.#endpoint = new URL(endpoint)
+    this.credentials = new Credentials(browse)
   }
 
   connect(): Promise<void> {
+    this.#transport = new StreamableHTTPClientTransport(this.#endpoint, {
+      authProvider: this.credentials,
+      fetch: async (url, init) => {
+        const response = await fetch(url, init)
+        if (response.status === 401 || response.status === 403) this.#refusal = response
+        return response
+      },
+    })
     return this.#client.connect(this.#transport)
+  }
+
+  /** Hands over what the browser came back with. The request that was refused had it opened. */
+  async signIn(): Promise<void> {
+    await this.#transport?.finishAuth(await this.credentials.back())
   }
 
   get protocol(): string | undefined {
     return this.#client.getNegotiatedProtocolVersion()
   }
 
-  async tools(): Promise<string> {
-    const { tools } = await this.#client.listTools()
-    return tools.map(({ name }) => name).join(', ')
-  }
-
   async call(name: string, args: Record<string, unknown> = {}): Promise<string> {
     const { content } = await this.#client.callTool({ name, arguments: args })
     const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('')
-    console.log(`   ${name} → ${text}`)
+    tell(`${name} → ${text}`)
     return text
   }
 
   showRefusal(status: number, challenge: RegExp): void {
-    const header = this.#answer?.headers.get('www-authenticate') ?? ''
-    console.log(`   HTTP ${this.#answer?.status}\n   WWW-Authenticate: ${header}`)
-    assert.equal(this.#answer?.status, status)
+    const header = this.#refusal?.headers.get('www-authenticate') ?? ''
+    tell(`HTTP ${this.#refusal?.status}`)
+    tell(`WWW-Authenticate: ${header}`)
+    assert.equal(this.#refusal?.status, status)
     assert.match(header, challenge)
   }
 
