@@ -33,6 +33,18 @@ const failed: AuthEvent = {
 const service: AuthEvent = { type: 'service.failed', url: 'https://a.example', message: 'status 500' }
 const danger: AuthEvent = { type: 'danger', option: 'o', message: 'm' }
 const hint: AuthEvent = { type: 'hint', code: 'no_discovery', message: 'm' }
+const person = { clientId: 'c', subject: 's' }
+const everyday: AuthEvent[] = [
+  { type: 'client.registered', clientId: 'c', redirectUris: [], dropped: [] },
+  { type: 'sign_in.succeeded', subject: 's' },
+  { type: 'authorization.granted', ...person, scopes: [], asked: true },
+  { type: 'authorization.denied', ...person },
+  { type: 'token.issued', clientId: 'c', grantType: 'refresh_token', scope: '' },
+  { type: 'grant.revoked', ...person, why: 'client' },
+  { type: 'grant.revoked', ...person, why: 'user' },
+]
+const theft: AuthEvent = { type: 'grant.revoked', ...person, why: 'refresh_token_reused' }
+const wrongPassword: AuthEvent = { type: 'sign_in.failed' }
 const everything = [allowed, anonymous, refused, fetched, failed, service, danger, hint]
 
 const printed = (events: readonly AuthEvent[], show?: 'all' | 'problems'): string[] => {
@@ -56,6 +68,12 @@ describe('consoleEvents', () => {
   it('prints what an operator may have to act on, and not the routine', () => {
     const types = printed(everything).map((line) => line.split(' ')[1])
     expect(types).toEqual(['request.refused', 'keys.failed', 'service.failed', 'danger', 'hint'])
+  })
+
+  it('prints what speaks of theft or guessing, and not what people and clients do every day', () => {
+    const types = printed([...everyday, theft, wrongPassword]).map((line) => line.split(' ')[1])
+    expect(types).toEqual(['grant.revoked', 'sign_in.failed'])
+    expect(printed([...everyday, theft], 'all')).toHaveLength(everyday.length + 1)
   })
 
   it('prints everything where it is asked to', () => {

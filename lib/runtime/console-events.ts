@@ -29,9 +29,21 @@ function print(line: string): void {
   console.error(line)
 }
 
+/** What happens every day where nothing is wrong. */
+const ROUTINE: ReadonlySet<AuthEvent['type']> = new Set<AuthEvent['type']>([
+  'request.allowed',
+  'keys.fetched',
+  'client.registered',
+  'sign_in.succeeded',
+  'authorization.granted',
+  'authorization.denied',
+  'token.issued',
+])
+
 function isRoutine(event: AuthEvent): boolean {
   if (event.type === 'request.refused') return event.reason.stage === 'credentials'
-  return event.type === 'request.allowed' || event.type === 'keys.fetched'
+  if (event.type === 'grant.revoked') return event.why === 'client' || event.why === 'user'
+  return ROUTINE.has(event.type)
 }
 
 /** JSON leaves DEL, the C1 controls and the Unicode line ends as they are. */
