@@ -4,7 +4,10 @@ import { request } from 'node:http'
 const MOST_STEPS = 20
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
-/** What people type and press, by the names of the fields; a button is pressed where its name and value stand here. */
+/**
+ * What people type and press, by the names of the fields. A button is pressed where its name and value stand here, and a form
+ * is sent where it asks for any of this.
+ */
 export const ANSWERS = { username: 'alice', password: 'wonderland', decision: 'allow' }
 
 export class Browser {
@@ -19,7 +22,7 @@ export class Browser {
 
   /**
    * Visits a URL and goes wherever it is led. Ends at an address for which `isDestination` is true, without asking for it,
-   * or at the first page without a form.
+   * or at the first page without a form for these answers.
    * @returns {Promise<{ url: URL, status?: number, headers?: object, text?: string }>}
    */
   async visit(start, isDestination = () => false) {
@@ -73,7 +76,7 @@ export class Browser {
       this.#fillIn(readAttributes(attributes), inside),
     )
     // A page may have others, e.g. to sign out.
-    const form = forms.sort((a, b) => b.answered - a.answered)[0]
+    const form = forms.filter(({ answered }) => answered > 0).sort((a, b) => b.answered - a.answered)[0]
     if (form === undefined) return undefined
     const action = new URL(form.action || url.href, url)
     const body = form.fields.toString()
@@ -98,6 +101,7 @@ export class Browser {
       } else if (type === 'checkbox' || type === 'radio') {
         if ('checked' in rest) fields.append(name, value || 'on')
       } else if (type === 'hidden' || answer === undefined) {
+        if (answer !== undefined && answer === value) answered += 1
         fields.append(name, value)
       } else {
         answered += 1

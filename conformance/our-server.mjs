@@ -5,11 +5,11 @@ import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import express from 'express'
 import { OAuthProvider, mcpAuth } from '../dist/index.js'
 import { MemoryStore } from '../dist/stores/memory.js'
-import { ANSWERS } from './browse.mjs'
+import { ANSWERS, Browser } from './browse.mjs'
 import { close, listen } from './suite.mjs'
 
-/** Starts one at `path`, e.g. `/tenant1`; the other options are OAuthProvider's. */
-export async function startOurServer({ path = '', watch, ...options } = {}) {
+/** Starts one at `path`, e.g. `/tenant1`, and tells its events; the other options are OAuthProvider's. */
+export async function startOurServer({ path = '', onEvent = () => {}, ...options } = {}) {
   const server = createServer()
   const port = await listen(server)
   const baseUrl = `http://127.0.0.1:${port}${path}`
@@ -28,11 +28,22 @@ export async function startOurServer({ path = '', watch, ...options } = {}) {
     ...options,
   })
   const app = express()
-  if (watch) app.use(watch)
-  app.use(mcpAuth(provider, { rateLimit: false, onEvent: () => {} }))
+  app.use(mcpAuth(provider, { rateLimit: false, onEvent }))
   app.all(`${path}/mcp`, mcpEndpoint())
   server.on('request', app)
-  return { issuer: baseUrl, resource: `${baseUrl}/mcp`, close: () => close(server) }
+  return {
+    issuer: baseUrl,
+    resource: `${baseUrl}/mcp`,
+    /** The user takes back what a client may do. */
+    async disconnect(clientId) {
+      const { url, text } = await new Browser({ ...ANSWERS, client: clientId }).visit(
+        `${baseUrl}/connections`,
+      )
+      if (url.searchParams.get('revoked') !== clientId)
+        throw new Error(`${clientId} is not among the connections:\n${text}`)
+    },
+    close: () => close(server),
+  }
 }
 
 /** An MCP endpoint for clients of both generations, with a tool that says who is calling. */
