@@ -26,13 +26,12 @@ export async function isConsentKnown(
   if (request.prompt === 'consent') return false
   if (consent === 'never') return client.origin === 'configured' || isLocal
   if (consent === 'always' || !mayRemember) return false
-  const remembered = await server.remembered.get(keyOfDecision(request, user))
-  return remembered !== undefined && missingScopes(remembered.data.scopes, request.scopes).length === 0
-}
-
-/** A decision is for this client at this address, for this resource: there is one. */
-function keyOfDecision({ clientId, redirectUri }: AuthorizationRequest, { subject }: User): string {
-  return keyOf(subject, clientId, redirectUri)
+  const remembered = await server.remembered.get(keyOf(user.subject, client.clientId))
+  return (
+    remembered !== undefined &&
+    remembered.data.redirectUri === request.redirectUri &&
+    missingScopes(remembered.data.scopes, request.scopes).length === 0
+  )
 }
 
 /** Grants without asking, and says where to send the browser. */
@@ -70,18 +69,21 @@ export async function decide(
     grantId: allow ? server.deps.randomId() : undefined,
   }
   if (decided !== undefined) return repeated(request, decided, decision, server)
+  const granted: Granted = { client, request, user, scopes }
+  const { grantId } = decision
+  // The grant first: whoever reads a decision then finds the grant that came of it, or knows that it has ended.
+  const code = grantId === undefined ? undefined : await beginGrant(granted, grantId, server)
   if (!(await decideTransaction(transaction, decision, server))) {
+    if (grantId !== undefined) await server.grants.remove(grantId)
     const faster = await server.transactions.get(keyOf(transaction.handle))
     return repeated(request, faster?.data.decided, decision, server)
   }
-  if (decision.grantId === undefined) {
+  if (code === undefined) {
     report({ type: 'authorization.denied', clientId: client.clientId, subject: user.subject })
     return { sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
   }
-  const granted: Granted = { client, request, user, scopes }
-  if (server.settings.consent === 'remember') await remember(granted, server)
-  const code = await beginGrant(granted, decision.grantId, server)
   tellGranted(granted, true, report)
+  if (server.settings.consent === 'remember') await remember(granted, server)
   return { sendTo: answerTo(request, { code }, server) }
 }
 
@@ -111,9 +113,10 @@ async function repeated(
 
 /** Remembered as long as a grant lives that nobody uses. */
 async function remember({ request, user, scopes }: Granted, server: AuthorizationServer): Promise<void> {
-  const key = keyOfDecision(request, user)
-  const record: RememberedRecord = { scopes }
-  await server.remembered.put(key, record, server.deps.now() + server.settings.refreshTokenSeconds * 1000)
+  const { clientId, redirectUri } = request
+  const record: RememberedRecord = { redirectUri, scopes }
+  const until = server.deps.now() + server.settings.refreshTokenSeconds * 1000
+  await server.remembered.put(keyOf(user.subject, clientId), record, until)
 }
 
 function tellGranted({ client, user, scopes }: Granted, asked: boolean, report: Report): void {

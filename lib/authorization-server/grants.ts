@@ -98,19 +98,35 @@ export async function listConnections(
   return living.flat()
 }
 
-/** Ends every grant that a user gave to a client. */
+/** Ends every grant that a user gave to a client, which then has to ask again. */
 export async function disconnect(
   subject: string,
   clientId: string,
   server: AuthorizationServer,
   report: Report,
 ): Promise<void> {
+  await server.remembered.remove(keyOf(subject, clientId))
   const index = await server.connections.get(keyOf(subject))
   for (const connection of index?.data.connections ?? []) {
     if (connection.clientId !== clientId) continue
     const grant = await server.grants.get(connection.grantId)
     if (grant !== undefined) await revokeGrant(connection.grantId, grant.data, 'user', server, report)
   }
+}
+
+/** A grant that is used for months outlives the records that it is found by, unless they are renewed with it. */
+export async function keepGrantKnown(
+  grantId: string,
+  { subject, clientId, startedAt, rotatedAt }: GrantRecord,
+  client: Client,
+  server: AuthorizationServer,
+): Promise<void> {
+  await server.clients.keep(client)
+  const lifetime = server.settings.refreshTokenSeconds * 1000
+  const age = (now: number): number => Math.floor((now - startedAt) / lifetime)
+  // Once in a lifetime is enough for an index that lives for two.
+  if (age(server.deps.now()) === age(rotatedAt)) return
+  await addConnection(subject, { grantId, clientId, since: startedAt }, server)
 }
 
 /** The oldest grants of a user with more are ended, so that everything which lives can be seen and revoked. */
@@ -131,11 +147,12 @@ async function addConnection(
       if (await server.connections.create(key, { connections: [connection] }, expiresAt)) return
       continue
     }
-    const others = await withoutEnded(read.data, server)
-    const kept = others.slice(0, MOST_CONNECTIONS - 1)
-    if (!(await server.connections.replace(key, read, { connections: [connection, ...kept] }, expiresAt)))
-      continue
-    for (const { grantId } of others.slice(MOST_CONNECTIONS - 1)) await server.grants.remove(grantId)
+    const { grantId } = connection
+    const others = (await withoutEnded(read.data, server)).filter((other) => other.grantId !== grantId)
+    const all = [connection, ...others].toSorted((one, other) => other.since - one.since)
+    const connections = all.slice(0, MOST_CONNECTIONS)
+    if (!(await server.connections.replace(key, read, { connections }, expiresAt))) continue
+    for (const ended of all.slice(MOST_CONNECTIONS)) await server.grants.remove(ended.grantId)
     return
   }
 }

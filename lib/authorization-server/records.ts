@@ -18,6 +18,8 @@ export interface Client {
   readonly secretDigest?: string | undefined
   readonly jwks?: Readonly<Record<string, unknown>> | undefined
   readonly jwksUri?: string | undefined
+  /** The one algorithm of its assertions, where it named one. */
+  readonly assertionAlgorithm?: string | undefined
   /** Most that it may be granted. Absent: whatever is supported. */
   readonly scopes?: readonly string[] | undefined
 }
@@ -124,7 +126,9 @@ export interface Connection {
   readonly since: number
 }
 
-/** A decision that need not be asked for again. Its key is the digest of user, client and redirect URI. */
+/** A decision that need not be asked for again, the last one. Its key is the digest of user and client. */
 export interface RememberedRecord {
+  /** Asked from another address, it may be somebody else who asks. */
+  readonly redirectUri: string
   readonly scopes: readonly string[]
 }

@@ -17,10 +17,10 @@ export class BrowserCookies {
     this.#server = server
     this.#origin = originOf(baseUrl)
     const isSecure = baseUrl.startsWith('https:')
-    // __Host- keeps neighbours on other subdomains from setting it. Over http, ports share their cookies, so that each needs its own name.
-    const name = isSecure
-      ? (what: string) => `__Host-mcp-${what}`
-      : (what: string) => `mcp-${what}-${digest(baseUrl).slice(0, 8)}`
+    // __Host- keeps neighbours on other subdomains from setting it. Servers on other ports or paths of this host share its cookies, so
+    // that each needs names of its own.
+    const name = (what: string): string =>
+      `${isSecure ? '__Host-' : ''}mcp-${what}-${digest(baseUrl).slice(0, 8)}`
     this.#names = { browser: name('browser'), session: name('session') }
     this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
   }

@@ -32,12 +32,15 @@ async function show(
   const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
   const csrf = cookies.formCode(browser.id, pageOf(undefined))
   const revoked = queryOf(request).get('revoked')
+  const connections = await connectionsOf(user.subject, csrf, interaction, report)
+  // Anybody can write such a link: it says nothing of a client that is still connected.
+  const isOver = revoked !== undefined && !connections.some(({ client }) => client.clientId === revoked)
   const page: ConnectionsPage = {
     kind: 'connections',
     action: interaction.urlOf('connections'),
     user: { subject: user.subject, name: user.name },
-    connections: await connectionsOf(user.subject, csrf, interaction, report),
-    revoked: revoked === undefined ? undefined : await nameOf(revoked, interaction, report),
+    connections,
+    revoked: isOver ? await nameOf(revoked, interaction, report) : undefined,
     signOut:
       'currentUser' in signIn ? undefined : { action: interaction.urlOf('sign-out'), hidden: { csrf } },
   }

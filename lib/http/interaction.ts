@@ -37,8 +37,10 @@ export class Interaction {
 
   /** Where to sign in, and come back to a page. */
   signInUrl(page: 'consent' | 'connections', query: Readonly<Record<string, string>> = {}): string {
-    if ('loginUrl' in this.signIn) return this.signIn.loginUrl(this.urlOf(page, query))
-    return this.urlOf('sign-in', query)
+    if (!('loginUrl' in this.signIn)) return this.urlOf('sign-in', query)
+    const url: unknown = this.signIn.loginUrl(this.urlOf(page, query))
+    if (typeof url === 'string' && /^[\x21-\x7e]+$/.test(url)) return url
+    throw new TypeError('signIn.loginUrl must give a path or URL, as a string without spaces, and no promise')
   }
 
   /** Who uses this browser. */

@@ -49,13 +49,23 @@ export function createPages({
   const ours = headersOf(ourPolicy(style, branding))
   const theirs = headersOf(theirPolicy(branding))
   if (renderPage === undefined) return { render: (page) => ({ html: render(page), headers: ours }) }
+  const renderTheirs = (page: Page): RenderedPage => {
+    let own: string | undefined
+    const html: unknown = renderPage(page, (shown) => (own = render(shown)))
+    if (typeof html !== 'string')
+      throw new TypeError('renderPage must return a string of HTML, and no promise')
+    return { html, headers: html === own ? ours : theirs }
+  }
   return {
     render(page) {
-      let own: string | undefined
-      const html: unknown = renderPage(page, (shown) => (own = render(shown)))
-      if (typeof html !== 'string')
-        throw new TypeError('renderPage must return a string of HTML, and no promise')
-      return { html, headers: html === own ? ours : theirs }
+      try {
+        return renderTheirs(page)
+      } catch (error) {
+        // The page that says that something failed is the one that must not.
+        if (page.kind === 'message' && page.message === 'unavailable')
+          return { html: render(page), headers: ours }
+        throw error
+      }
     },
   }
 }
