@@ -83,6 +83,16 @@ const goals = [
     read: ({ overOidcProvider }) => atLeast(2.6, overOidcProvider),
   },
   {
+    workload: 'stores',
+    goal: 'Stores: a record in SQLite at most 1.3 of the bare driver, one at a time and 16 at once',
+    read({ ratio: { alone, together } }) {
+      return {
+        measured: `${number(alone.median)} and ${number(together.median)}`,
+        met: alone.median <= 1.3 && together.median <= 1.3,
+      }
+    },
+  },
+  {
     workload: 'import-time',
     goal: "Import: at most 40 ms beyond Express's own",
     read: ({ guards }) => ({

@@ -23,6 +23,7 @@ const WORKLOADS = {
   'bad-token-floods': [],
   'bad-token-memory': ['--expose-gc'],
   'full-flows': [],
+  stores: [],
   'import-time': [],
 }
 const PAGE = new URL('../docs/performance.md', import.meta.url)
@@ -113,6 +114,8 @@ ${goals}
   SDK v1 router and @node-oauth/oauth2-server keep their records in Maps as their users would write it and issue random
   strings; oidc-provider (in Maps) and express-mcp-auth issue ES256 JWTs. Nobody limits rates, and all have to refuse wrong
   redirect URIs and verifiers, used codes, codes of others and revoked tokens before they are measured.
+- *Stores*: both sides stand on the same driver (\`libsql\`) with the same settings (WAL, synchronous NORMAL) and the same index.
+  A turn of the event loop lies between put and take, as between two requests.
 - *Import*: fresh processes; what comes on top of \`import 'express'\` in the process before it.
 
 ## Results

@@ -183,7 +183,8 @@ describe('SqliteStore', () => {
       const clock = testClock()
       const store = new SqliteStore({ path, deps: clock })
       await store.put('c', 'k', entry('before'))
-      const other = new Database(path)
+      // By the same driver: two copies of SQLite in one process see no lock of each other.
+      const other = await openSqlite(path)
       other.exec('BEGIN IMMEDIATE')
       return { clock, store, other }
     }
@@ -243,8 +244,8 @@ describe('SqliteStore', () => {
 
   it('waits for a database that another is just opening', async () => {
     const path = newPath()
-    const other = new Database(path)
-    other.exec('CREATE TABLE t (a); BEGIN EXCLUSIVE')
+    const other = await openSqlite(path)
+    other.exec('BEGIN EXCLUSIVE')
     const clock = testClock()
     const store = new SqliteStore({ path, deps: clock })
     const written = store.put('c', 'k', entry())
