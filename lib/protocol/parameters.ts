@@ -10,6 +10,7 @@ type Value = string | readonly string[] | typeof MALFORMED
 
 /** What came under each name. Names are text from outside, so they are looked up in a Map. */
 export class Parameters {
+  /** An empty string is a name that came without a value. */
   readonly #values: ReadonlyMap<string, Value>
   /** Names that came more than once, with or without a value. */
   readonly repeated: readonly string[]
@@ -26,14 +27,14 @@ export class Parameters {
    */
   get(name: string): string | undefined {
     const value = this.#values.get(name)
-    if (typeof value === 'string' || value === undefined) return value
-    return this.all(name)[0]
+    if (value === undefined || value === '') return undefined
+    return typeof value === 'string' ? value : this.all(name)[0]
   }
 
   /** Every value, in order. */
   all(name: string): readonly string[] {
     const value = this.#values.get(name)
-    if (value === undefined) return NONE
+    if (value === undefined || value === '') return NONE
     if (typeof value === 'string') return [value]
     if (value === MALFORMED) throw malformed(`The parameter ${quote(name)} is not text`)
     return value
@@ -41,7 +42,8 @@ export class Parameters {
 
   /** Whether there is anything under a name, be it malformed. */
   has(name: string): boolean {
-    return this.#values.has(name)
+    const value = this.#values.get(name)
+    return value !== undefined && value !== '' && (value === MALFORMED || value.length > 0)
   }
 }
 
@@ -54,7 +56,6 @@ export function parseParameters(text: string, maxParameters = 50): Parameters {
   // Bytes that are no UTF-8 have become this letter when the body was read as text; encoded properly it may come.
   if (text.includes('\uFFFD')) throw malformed('The request is not encoded in UTF-8')
   const values = new Map<string, string | string[]>()
-  const names = new Set<string>()
   let repeated: Set<string> | undefined
   let count = 0
   for (let start = 0; start < text.length;) {
@@ -65,21 +66,20 @@ export function parseParameters(text: string, maxParameters = 50): Parameters {
       const equals = text.indexOf('=', start)
       const split = equals === -1 || equals > end ? end : equals
       const name = decode(text.slice(start, split))
-      const value = split === end ? '' : decode(text.slice(split + 1, end))
-      if (names.has(name)) (repeated ??= new Set()).add(name)
-      names.add(name)
-      if (value !== '') add(values, name, value)
+      const value = decode(text.slice(split + 1, end))
+      const earlier = values.get(name)
+      if (earlier === undefined) values.set(name, value)
+      else {
+        repeated = (repeated ?? new Set()).add(name)
+        values.set(
+          name,
+          [earlier, value].flat().filter((one) => one !== ''),
+        )
+      }
     }
     start = end + 1
   }
   return repeated === undefined ? new Parameters(values) : new Parameters(values, [...repeated])
-}
-
-function add(values: Map<string, string | string[]>, name: string, value: string): void {
-  const earlier = values.get(name)
-  if (earlier === undefined) values.set(name, value)
-  else if (typeof earlier === 'string') values.set(name, [earlier, value])
-  else earlier.push(value)
 }
 
 function decode(text: string): string {
@@ -106,9 +106,8 @@ export function readParsed(value: unknown, maxParameters = 50): Parameters {
   const entries = Object.entries(value)
   if (entries.length > maxParameters) throw tooMany()
   for (const [name, entry] of entries as [string, unknown][]) {
-    const read = readValue(entry)
+    values.set(name, readValue(entry))
     if (Array.isArray(entry)) repeated.push(name)
-    if (read !== '' && (read === MALFORMED || read.length > 0)) values.set(name, read)
   }
   return new Parameters(values, repeated)
 }
