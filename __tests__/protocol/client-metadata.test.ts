@@ -101,6 +101,73 @@ describe('parseClientMetadata', () => {
     })
   })
 
+  it.each([
+    [
+      'Cursor',
+      {
+        client_name: 'Cursor',
+        redirect_uris: [
+          'cursor://anysphere.cursor-mcp/oauth/callback',
+          'https://www.cursor.com/agents/mcp/oauth/callback',
+          'http://localhost:8787/callback',
+        ],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
+      },
+    ],
+    [
+      'VS Code',
+      {
+        client_name: 'Visual Studio Code',
+        client_uri: 'https://code.visualstudio.com',
+        grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+        response_types: ['code'],
+        redirect_uris: [
+          'https://insiders.vscode.dev/redirect',
+          'https://vscode.dev/redirect',
+          'http://127.0.0.1/',
+          'http://127.0.0.1:33418/',
+        ],
+        token_endpoint_auth_method: 'none',
+        application_type: 'native',
+      },
+    ],
+    [
+      'MCP Inspector',
+      {
+        client_name: 'MCP Inspector',
+        client_uri: 'https://github.com/modelcontextprotocol/inspector',
+        redirect_uris: ['http://localhost:6274/oauth/callback', 'http://localhost:6274/oauth/callback/debug'],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
+        scope: '',
+      },
+    ],
+    [
+      'a client in a web page of a vendor',
+      {
+        client_name: 'Claude',
+        redirect_uris: [
+          'https://claude.ai/api/mcp/auth_callback',
+          'https://claude.com/api/mcp/auth_callback',
+        ],
+        grant_types: ['authorization_code', 'refresh_token'],
+        token_endpoint_auth_method: 'client_secret_post',
+        logo_uri: '',
+        contacts: [],
+      },
+    ],
+  ])('takes every redirect URI that %s registers', (_client, body) => {
+    const { metadata, dropped } = parseClientMetadata(body)
+    expect(dropped).toEqual([])
+    expect(metadata.redirectUris).toEqual(body.redirect_uris)
+    expect(metadata.clientName).toBe(body.client_name)
+    expect(metadata.authMethod).toBe(body.token_endpoint_auth_method)
+    expect(metadata.grantTypes).toEqual(['authorization_code', 'refresh_token'])
+  })
+
   it('takes null and empty URIs for absent', () => {
     const { metadata } = register({
       client_name: null,
