@@ -92,7 +92,7 @@ interface Form {
 }
 
 function formsOf({ url, html }: Page): Form[] {
-  return [...html.matchAll(/<form[^>]*action="([^"]*)"[^>]*>(.*?)<\/form>/gs)].map(
+  return [...html.matchAll(/<form(?:[^>]*action="([^"]*)")?[^>]*>(.*?)<\/form>/gs)].map(
     ([, action = '', inner = '']) => ({
       action: new URL(unescape(action), url),
       html: inner,

@@ -1,14 +1,25 @@
 // Every file in examples/ runs and does what it says: one call that is refused, one that is answered, and what it is about.
 import { once } from 'node:events'
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { InsufficientScopeError } from '@modelcontextprotocol/client'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { InsufficientScopeError, auth } from '@modelcontextprotocol/client'
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { Credentials, REDIRECT_URI } from '../../demo/credentials.js'
+import { Person } from '../../demo/person.js'
 import { ISSUER, RESOURCE, type Stub, createKey, createToken, startKeySet } from '../support/issuer.js'
 import { type McpClient, connectV1, connectV2, connectV2Auto } from '../support/mcp-clients.js'
 import { freePort, startProgram } from '../support/process.js'
+import {
+  type Service,
+  describeWithPostgres,
+  describeWithRedis,
+  startPostgres,
+  startRedis,
+} from '../support/services.js'
 import { refusalOf } from '../support/site.js'
 
 const folder = new URL('../../examples/', import.meta.url)
@@ -53,12 +64,13 @@ interface Running {
   readonly server: Server
 }
 
-async function run(name: string, path = '/mcp'): Promise<Running> {
+async function run(name: string, path = '/mcp', env: Record<string, string> = {}): Promise<Running> {
   Object.assign(process.env, {
     PORT: '0',
     BASE_URL: 'https://api.example.com',
     ISSUER,
     JWKS_URI: `${keys.url}/jwks`,
+    ...env,
   })
   const printed = new Promise((resolve) => {
     jest.spyOn(console, 'log').mockImplementation(resolve)
@@ -209,6 +221,31 @@ const checks: Record<string, () => Promise<void>> = {
     expect(await (await connect(connectV2Auto, url, jwt)).call('whoami')).toBe('desktop')
   },
 
+  async 'oauth-provider'() {
+    const { seen } = await checkSignIn('oauth-provider', {}, 'mcp:use')
+    expect(seen).toEqual([
+      '/sign-in "Sign in": ada types name and password',
+      '/consent "Tour asks for access", to Use your account: ada allows it',
+    ])
+  },
+
+  async 'oauth-app-session'() {
+    const { seen, url } = await checkSignIn('oauth-app-session', {})
+    expect(seen).toEqual([
+      '/login "My app": ada types name and password',
+      expect.stringMatching(/^\/consent "Tour asks for access"/),
+    ])
+    const body = new URLSearchParams({ username: 'ada', password: 'analytical' })
+    const login = new URL('/login?returnTo=https://evil.example/', url)
+    const sent = await fetch(login, { method: 'POST', body, redirect: 'manual' })
+    expect([sent.status, sent.headers.get('location')]).toEqual([303, '/'])
+  },
+
+  async 'in-memory'() {
+    const { seen } = await checkSignIn('in-memory', {}, 'mcp:use')
+    expect(seen).toEqual([])
+  },
+
   'bare-http': () => checkPlain('bare-http'),
   connect: () => checkPlain('connect'),
   'express-4': () => checkPlain('express-4'),
@@ -249,6 +286,62 @@ const checks: Record<string, () => Promise<void>> = {
   },
 }
 
+/** Examples with a service that is not on every machine. */
+const served: Record<string, () => Promise<void>> = {
+  async 'oauth-redis'() {
+    const { url } = await startBeside(startRedis)
+    const STORE_KEY = 'another secret of thirty-two bytes or more'
+    await checkSignIn('oauth-redis', { REDIS_URL: url, STORE_KEY })
+  },
+
+  async 'oauth-postgres'() {
+    const { url } = await startBeside(startPostgres)
+    await checkSignIn('oauth-postgres', { DATABASE_URL: url })
+  },
+}
+
+async function startBeside(start: () => Promise<Service>): Promise<Service> {
+  const service = await start()
+  opened.push(service.stop)
+  return service
+}
+
+/** For the examples that are their own authorization server. */
+async function checkSignIn(name: string, env: Record<string, string>, scope?: string): Promise<Signed> {
+  const port = await freePort()
+  const BASE_URL = `http://127.0.0.1:${port}`
+  const directory = mkdtempSync(join(tmpdir(), 'mcp-auth-example-'))
+  opened.push(async () => rmSync(directory, { recursive: true }))
+  const SECRET = 'a secret of thirty-two bytes or more'
+  const { url } = await run(name, '/mcp', {
+    PORT: String(port),
+    BASE_URL,
+    SECRET,
+    STORE: join(directory, 'store.sqlite'),
+    ...env,
+  })
+  const metadata = `${BASE_URL}/.well-known/oauth-protected-resource/mcp`
+  const scopes = scope === undefined ? '' : `scope="${scope}", `
+  await expectRefusal(url, `Bearer ${scopes}resource_metadata="${metadata}"`)
+  const seen: string[] = []
+  const ada = new Person('ada', 'analytical', (what) => seen.push(what))
+  const credentials = new Credentials((address) => ada.follow(address, REDIRECT_URI))
+  expect(await auth(credentials, { serverUrl: url })).toBe('REDIRECT')
+  const back = await credentials.back()
+  const [authorizationCode, iss] = [back.get('code')!, back.get('iss')!]
+  expect(await auth(credentials, { serverUrl: url, authorizationCode, iss })).toBe('AUTHORIZED')
+  const { access_token: token, refresh_token: refreshToken } = credentials.tokens()!
+  expect(await (await connect(connectV2Auto, url, token)).call('whoami')).toBe('user-1')
+  expect(refreshToken).toMatch(/./)
+  return { seen, url }
+}
+
+/** What somebody saw who signed in. */
+interface Signed {
+  readonly seen: readonly string[]
+  readonly url: string
+}
+
 /** For the examples that differ in what the guard is mounted on. */
 async function checkPlain(name: string): Promise<void> {
   const { url } = await run(name)
@@ -268,7 +361,7 @@ async function runAlone(name: string, env: Record<string, string>): Promise<stri
 }
 
 test('each example is known here', () => {
-  expect(listExamples().toSorted()).toEqual(Object.keys(checks).toSorted())
+  expect(listExamples().toSorted()).toEqual(Object.keys({ ...checks, ...served }).toSorted())
 })
 
 test.each(listExamples())('%s fits on a screen: less than 60 lines', (name) => {
@@ -282,6 +375,13 @@ test.each(listExamples())('%s fits on a screen: less than 60 lines', (name) => {
 
 test.each(Object.entries(checks))('%s refuses strangers and answers its users', async (_name, check) => {
   await check()
+})
+
+describeWithRedis('with Redis', () => {
+  test.each(['oauth-redis'])('%s refuses strangers and answers its users', (name) => served[name]!())
+})
+describeWithPostgres('with PostgreSQL', () => {
+  test.each(['oauth-postgres'])('%s refuses strangers and answers its users', (name) => served[name]!())
 })
 
 test('examples run from the command line, as they are, with tsx', async () => {
