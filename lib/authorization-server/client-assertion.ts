@@ -38,9 +38,10 @@ export async function checkAssertion(
   const { header, payload } = parse(assertion)
   const { settings, deps } = server
   if (!ASSERTION_ALGORITHMS.includes(header.alg)) throw refused(`it is signed by ${header.alg}`)
+  const { clientId, assertionAlgorithm = header.alg } = client
+  if (header.alg !== assertionAlgorithm) throw refused(`the client registered ${assertionAlgorithm}`)
   const { iss, sub, aud, jti } = payload
-  if (iss !== client.clientId || sub !== client.clientId)
-    throw refused('issuer and subject are not the client')
+  if (iss !== clientId || sub !== clientId) throw refused('issuer and subject are not the client')
   // One audience as a plain string: a list would let another server's assertion pass for ours.
   if (aud !== settings.issuer && aud !== `${settings.baseUrl}/token`)
     throw refused('it is meant for another server')
@@ -50,7 +51,7 @@ export async function checkAssertion(
   const keys = await server.clients.assertionKeys(client, header, report)
   const signed = await Promise.all(keys.map(({ key }) => isSignedBy(key, header.alg, assertion)))
   if (!signed.includes(true)) throw refused('none of the keys of the client made its signature')
-  const key = keyOf(client.clientId, jti)
+  const key = keyOf(clientId, jti)
   const isFirst = await server.assertions.create(key, true, (expiresAt + TOLERANCE_SECONDS) * 1000)
   if (!isFirst) throw refused('it was used before')
 }

@@ -80,7 +80,11 @@ export class Clients {
         ? this.#keys.mac('client', JSON.stringify(wire)).slice(0, ID_LENGTH)
         : this.#deps.randomId()
     const known = secretDigest === undefined ? await this.#registration(clientId) : undefined
-    if (known !== undefined) return { record: known.data, isNew: false }
+    const { unusedSeconds = 0 } = this.#settings.registration ?? {}
+    // Whoever registers now has as long as everybody else to be signed in with.
+    if (known !== undefined && (await this.#extend(clientId, unusedSeconds / 2, unusedSeconds))) {
+      return { record: known.data, isNew: false }
+    }
     this.#budget.spend()
     const client: Client = { ...clientOf(metadata, clientId, 'registered'), secretDigest }
     const record: RegistrationRecord = {
@@ -88,7 +92,6 @@ export class Clients {
       metadata: wire,
       issuedAt: Math.floor(this.#deps.now() / 1000),
     }
-    const { unusedSeconds = 0 } = this.#settings.registration ?? {}
     // Where two replicas are asked at once, both have the same record to write.
     await this.#registrations.create(clientId, record, this.#deps.now() + unusedSeconds * 1000)
     return { record, isNew: true }
@@ -114,22 +117,24 @@ export class Clients {
     return [...this.#configured.values()].some(({ grantTypes }) => grantTypes.includes(grantType))
   }
 
-  /** A client that somebody signed in with lives as long as its grants may. */
+  /** A client that somebody is signed in with lives as long as its grants may. */
   async keep({ clientId, origin }: Client): Promise<void> {
     if (origin !== 'registered') return
-    const lifetime = this.#settings.refreshTokenSeconds * 1000
+    const lifetime = this.#settings.refreshTokenSeconds
+    // Twice, so that not each use of a grant has to be a write.
+    await this.#extend(clientId, lifetime, 2 * lifetime)
+  }
+
+  /** Lets a registration live longer where less than `least` is left of it. False where there is none. */
+  async #extend(clientId: string, least: number, seconds: number): Promise<boolean> {
     for (;;) {
       const stored = await this.#registration(clientId)
-      // Written again only when much of the time is over, so that not each sign-in is a write.
-      if (stored === undefined || stored.expiresAt - this.#deps.now() > lifetime) return
-      const kept = await this.#registrations.replace(
-        clientId,
-        stored,
-        stored.data,
-        this.#deps.now() + 2 * lifetime,
-      )
+      if (stored === undefined) return false
+      const now = this.#deps.now()
+      if (stored.expiresAt - now > least * 1000) return true
+      const extended = await this.#registrations.replace(clientId, stored, stored.data, now + seconds * 1000)
       this.#remembered.delete(clientId)
-      if (kept) return
+      if (extended) return true
     }
   }
 
@@ -177,7 +182,8 @@ export class Clients {
 const ID_LENGTH = 24
 
 function clientOf(metadata: ClientMetadata, clientId: string, origin: Client['origin']): Client {
-  const { clientName, clientUri, redirectUris, grantTypes, authMethod, jwks, jwksUri } = metadata
+  const { clientName, clientUri, redirectUris, grantTypes, authMethod, jwks, jwksUri, authSigningAlg } =
+    metadata
   return {
     clientId,
     origin,
@@ -188,6 +194,7 @@ function clientOf(metadata: ClientMetadata, clientId: string, origin: Client['or
     authMethods: [authMethod],
     jwks,
     jwksUri,
+    assertionAlgorithm: authSigningAlg,
   }
 }
 

@@ -3,7 +3,7 @@
 import { OAuthError } from '../protocol/errors.js'
 import type { Parameters } from '../protocol/parameters.js'
 import { missingScopes, parseScopes } from '../protocol/scopes.js'
-import { revokeGrant } from './grants.js'
+import { keepGrantKnown, revokeGrant } from './grants.js'
 import { readRefreshToken } from './handles.js'
 import type { TokenAnswer } from './issue.js'
 import type { Client, GrantRecord } from './records.js'
@@ -32,6 +32,8 @@ export async function refresh(
     const scopes = narrowed(parameters.get('scope'), grant)
     if (generation === grant.generation) {
       const now = server.deps.now()
+      // Before the token is used up: where this cannot be done, it can be tried again.
+      await keepGrantKnown(grantId, grant, client, server)
       const next: GrantRecord = { ...grant, generation: generation + 1, rotatedAt: now }
       if (await server.grants.replace(grantId, stored, next, now + lifetimeOf(next, server) * 1000)) {
         return tokensOf(grantId, next, scopes, server)

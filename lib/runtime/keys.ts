@@ -4,7 +4,6 @@ import {
   createECDH,
   createHmac,
   createPrivateKey,
-  createPublicKey,
   createSecretKey,
   hash,
   hkdfSync,
@@ -101,9 +100,4 @@ function thumbprint({ x, y }: { readonly x: string; readonly y: string }): strin
 
 function derive(secret: Uint8Array, purpose: string, bytes: number): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', secret, 'express-mcp-auth', purpose, bytes))
-}
-
-/** Imports what was published, for verifying. */
-export function publicKeyOf({ kty, crv, x, y }: PublishedKey): KeyObject {
-  return createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' })
 }
