@@ -39,7 +39,8 @@ export function clientEndpoint(
         client = await authenticateClient(authorizationOf(request), parameters, server, context.report)
         return answered(await answer({ parameters, client, server, context }))
       } catch (error) {
-        if (!(error instanceof OAuthError)) throw error
+        // An outage is not the client's doing.
+        if (!(error instanceof OAuthError) || error.status >= 500) throw error
         const detail = error.detail ?? error.description
         context.report({ type: 'token.refused', clientId: client?.clientId, error: error.code, detail })
         return withChallenge(oauthError(error), error, request)
