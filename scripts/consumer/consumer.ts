@@ -7,81 +7,141 @@ import express from 'express'
 import {
   type AuthEvent,
   ConfigError,
+  InMemoryOAuthProvider,
   JWTVerifier,
   MultiAuth,
   OAuthError,
+  OAuthProvider,
   RemoteAuthProvider,
+  type Store,
   StaticTokenVerifier,
   consoleEvents,
   getAccessToken,
+  html,
   mcpAuth,
   providerFromEnv,
   requireScopes,
   requireToolScopes,
 } from 'express-mcp-auth'
-import { RSAKeyPair, testClock } from 'express-mcp-auth/testing'
+import { EncryptedStore } from 'express-mcp-auth/stores/encrypted'
+import { MemoryStore } from 'express-mcp-auth/stores/memory'
+import { type PostgresPool, PostgresStore } from 'express-mcp-auth/stores/postgres'
+import { type NodeRedisClient, RedisStore } from 'express-mcp-auth/stores/redis'
+import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
+import { RSAKeyPair, storeContract, testClock } from 'express-mcp-auth/testing'
 
 export {
   AccessToken,
   type AccessTokenContext,
   type AccessTokenFields,
   type AnyOf,
+  type AppSignIn,
   type AuthEvent,
   type AuthHandler,
+  type AuthorizationServerOptions,
   type AuthProvider,
   type AuthRequest,
   type AuthResponse,
+  type Branding,
   type CacheBounds,
   type Claim,
+  type ClientDocumentOptions,
+  type ClientRegistrationOptions,
   ConfigError,
   type ConfigErrorCode,
+  type ConfiguredClient,
+  type ConnectionsPage,
+  type ConsentPage,
   type ConsoleEventsOptions,
+  type CredentialSignIn,
   DebugTokenVerifier,
   type DebugTokenVerifierOptions,
   type Deps,
   EVENT_CHANNEL,
   type EventListener,
   type HintCode,
+  InMemoryOAuthProvider,
+  type InMemoryOAuthProviderOptions,
   IntrospectionTokenVerifier,
   type IntrospectionTokenVerifierOptions,
   JWTVerifier,
   type JWTVerifierOptions,
   type McpAuthOptions,
+  type MessagePage,
   MultiAuth,
   type MultiAuthOptions,
   OAuthError,
   type OAuthErrorCode,
   type OAuthErrorOptions,
+  OAuthProvider,
+  type OAuthProviderOptions,
+  type Page,
+  type PageOptions,
   type ProviderLike,
+  type RateLimitBounds,
   type RateLimitOptions,
   type Reason,
   RemoteAuthProvider,
   type RemoteAuthProviderOptions,
   RemoteTokenVerifier,
   type RemoteTokenVerifierOptions,
+  type RenderPage,
   type ResourceDescription,
   type Route,
+  type RouteBody,
+  type RouteContext,
+  SafeHtml,
   type ScopeImplies,
   type SdkTokenVerifier,
   type SessionBindingOptions,
+  type SignIn,
+  type SignInPage,
   type StaticToken,
   StaticTokenVerifier,
   type StaticTokenVerifierOptions,
+  type Store,
+  type StoreEntry,
+  type Texts,
   type TokenForm,
   type ToolScopes,
+  type User,
   type Verification,
-  type Verifier,
   type VerifiedToken,
+  type Verifier,
   type VerifyContext,
   bindSessions,
   consoleEvents,
   getAccessToken,
+  html,
   mcpAuth,
   providerFromEnv,
   requireScopes,
   requireToolScopes,
 } from 'express-mcp-auth'
-export { RSAKeyPair, type TestClock, type TestTokenOptions, testClock } from 'express-mcp-auth/testing'
+export { EncryptedStore, type EncryptedStoreOptions } from 'express-mcp-auth/stores/encrypted'
+export { MemoryStore, type MemoryStoreOptions } from 'express-mcp-auth/stores/memory'
+export { type PostgresPool, PostgresStore, type PostgresStoreOptions } from 'express-mcp-auth/stores/postgres'
+export {
+  type IoredisClient,
+  type NodeRedisClient,
+  RedisStore,
+  type RedisStoreOptions,
+} from 'express-mcp-auth/stores/redis'
+export {
+  type SqliteDatabase,
+  type SqliteStatement,
+  SqliteStore,
+  type SqliteStoreOptions,
+} from 'express-mcp-auth/stores/sqlite'
+export {
+  type CreateStore,
+  RSAKeyPair,
+  type StoreCase,
+  type TestClock,
+  type TestTokenOptions,
+  storeContract,
+  testClock,
+} from 'express-mcp-auth/testing'
 
 const issuer = 'https://login.example.com'
 const audience = 'https://api.example.com/mcp'
@@ -105,6 +165,39 @@ app.post('/mcp', express.json(), requireToolScopes({ methods: { 'tools/list': ['
 })
 app.delete('/admin', requireScopes('admin'), requireScopes({ anyOf: ['a', 'b'] }), (_req, res) => {
   res.sendStatus(204)
+})
+
+/** The authorization server of the documentation, on each store. */
+export function authorize(pool: PostgresPool, client: NodeRedisClient, keys: string[]): Store {
+  const store = new EncryptedStore({ store: new RedisStore({ client, prefix: 'auth' }), keys })
+  const people = new Map([['ada', { subject: 'user-1', name: 'Ada', claims: { roles: ['admin'] } }]])
+  const provider = new OAuthProvider({
+    baseUrl: 'https://api.example.com',
+    secret: keys,
+    store,
+    signIn: { verifyCredentials: async (username) => Promise.resolve(people.get(username)) },
+    scopesSupported: ['mcp:use', 'notes:write'],
+    requiredScopes: ['mcp:use'],
+    scopeDescriptions: { 'notes:write': 'Write notes' },
+    clientRegistration: { initialAccessToken: 'token' },
+    clients: [{ clientId: 'ci', clientSecret: 'secret', grantTypes: ['client_credentials'] }],
+    branding: { name: 'Notes', accentColor: '#2f55d4' },
+    renderPage: (page, render) =>
+      page.kind === 'message' ? String(html`<p>${page.message}</p>`) : render(page),
+  })
+  app.use(mcpAuth(provider, { rateLimit: { endpoints: { token: { limit: 1000 } } } }))
+  new PostgresStore({ pool, table: 'auth.entries' })
+  new SqliteStore({ path: 'auth.sqlite' })
+  return new MemoryStore({ maxEntries: 1000 })
+}
+
+/** People sign in by the app. */
+export const ofTheApp = new OAuthProvider({
+  baseUrl: 'https://api.example.com',
+  signIn: {
+    currentUser: (request: express.Request) => (request.cookies === undefined ? null : { subject: 'user-1' }),
+    loginUrl: (returnTo) => `/login?returnTo=${encodeURIComponent(returnTo)}`,
+  },
 })
 
 /** Without a framework. */
@@ -138,6 +231,8 @@ export function tell(event: AuthEvent): string {
 
 export async function test(): Promise<string> {
   const clock = testClock()
+  new InMemoryOAuthProvider({ deps: clock, user: { subject: 'ada' } })
+  for (const { title, run } of storeContract) await run(() => new MemoryStore()).catch(() => title)
   const keys = await RSAKeyPair.generate()
   const verifier = new JWTVerifier({ publicKey: keys.publicKey, issuer, audience, deps: clock })
   clock.advance(60)
