@@ -40,19 +40,21 @@ describe('Collection', () => {
   })
 
   it('creates a record once', async () => {
-    expect(await things.create('a', { name: 'one' }, soon())).toBe(true)
-    expect(await things.create('a', { name: 'two' }, soon())).toBe(false)
-    expect((await things.get('a'))?.data).toEqual({ name: 'one' })
+    const created = await things.create('a', { name: 'one' }, soon())
+    expect(await things.create('a', { name: 'two' }, soon())).toBeUndefined()
+    expect(await things.get('a')).toEqual(created)
+    expect(created?.data).toEqual({ name: 'one' })
   })
 
   it('replaces a record as it was read, once, and keeps its expiry unless told another', async () => {
     await things.put('a', { name: 'one' }, soon())
     const read = (await things.get('a'))!
-    expect(await things.replace('a', read, { name: 'two' })).toBe(true)
-    expect(await things.replace('a', read, { name: 'three' })).toBe(false)
+    const replaced = await things.replace('a', read, { name: 'two' })
+    expect(await things.replace('a', read, { name: 'three' })).toBeUndefined()
     const second = (await things.get('a'))!
+    expect(second).toEqual(replaced)
     expect(second).toMatchObject({ data: { name: 'two' }, expiresAt: read.expiresAt })
-    expect(await things.replace('a', second, { name: 'four' }, soon() + 5.5)).toBe(true)
+    expect(await things.replace('a', second, { name: 'four' }, soon() + 5.5)).toBeDefined()
     expect((await things.get('a'))?.expiresAt).toBe(soon() + 6)
   })
 

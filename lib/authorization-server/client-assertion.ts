@@ -52,8 +52,8 @@ export async function checkAssertion(
   const signed = await Promise.all(keys.map(({ key }) => isSignedBy(key, header.alg, assertion)))
   if (!signed.includes(true)) throw refused('none of the keys of the client made its signature')
   const key = keyOf(clientId, jti)
-  const isFirst = await server.assertions.create(key, true, (expiresAt + TOLERANCE_SECONDS) * 1000)
-  if (!isFirst) throw refused('it was used before')
+  const first = await server.assertions.create(key, true, (expiresAt + TOLERANCE_SECONDS) * 1000)
+  if (first === undefined) throw refused('it was used before')
 }
 
 /** Returns the expiry, in seconds. */

@@ -93,7 +93,8 @@ export class Clients {
       issuedAt: Math.floor(this.#deps.now() / 1000),
     }
     // Where two replicas are asked at once, both have the same record to write.
-    await this.#registrations.create(clientId, record, this.#deps.now() + unusedSeconds * 1000)
+    const until = this.#deps.now() + unusedSeconds * 1000
+    this.#remember(clientId, await this.#registrations.create(clientId, record, until))
     return { record, isNew: true }
   }
 
@@ -133,8 +134,8 @@ export class Clients {
       const now = this.#deps.now()
       if (stored.expiresAt - now > least * 1000) return true
       const extended = await this.#registrations.replace(clientId, stored, stored.data, now + seconds * 1000)
-      this.#remembered.delete(clientId)
-      if (extended) return true
+      this.#remember(clientId, extended)
+      if (extended !== undefined) return true
     }
   }
 
@@ -167,9 +168,13 @@ export class Clients {
     if (remembered !== undefined && remembered.until > now && remembered.stored.expiresAt > now)
       return remembered.stored
     const stored = await this.#registrations.get(clientId)
-    if (stored === undefined) this.#remembered.delete(clientId)
-    else this.#remembered.set(clientId, { stored, until: now + REMEMBERED_SECONDS * 1000 })
+    this.#remember(clientId, stored)
     return stored
+  }
+
+  #remember(clientId: string, stored: Stored<RegistrationRecord> | undefined): void {
+    if (stored === undefined) this.#remembered.delete(clientId)
+    else this.#remembered.set(clientId, { stored, until: this.#deps.now() + REMEMBERED_SECONDS * 1000 })
   }
 
   async #findDocument(url: string, report: Report): Promise<Client | undefined> {

@@ -18,8 +18,6 @@ export async function exchangeCode(
 ): Promise<TokenAnswer> {
   const code = parameters.get('code')
   if (code === undefined) throw new OAuthError('invalid_request', '"code" is missing')
-  const verifier = parameters.get('code_verifier')
-  if (verifier === undefined) throw new OAuthError('invalid_request', '"code_verifier" is missing')
   const grantId = readCode(server.keys, code)
   const stored = grantId === undefined ? undefined : await server.grants.get(grantId)
   if (grantId === undefined || stored === undefined) throw refused('no living grant has this code')
@@ -34,6 +32,8 @@ export async function exchangeCode(
   if (redirectUri !== undefined && redirectUri !== grant.code.redirectUri)
     throw refused('"redirect_uri" is another one')
   checkResource(parameters, server)
+  const verifier = parameters.get('code_verifier')
+  if (verifier === undefined) throw refused('there is no verifier')
   if (!isCodeVerifier(verifier) || challengeOf(verifier) !== grant.code.challenge) {
     // One guess: whoever stole a code has no second.
     await revokeGrant(grantId, grant, 'wrong_verifier', server, report)

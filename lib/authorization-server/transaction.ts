@@ -44,10 +44,11 @@ export async function findTransaction(
 }
 
 /** Notes a decision. True for the one that decided. */
-export function decideTransaction(
+export async function decideTransaction(
   { handle, stored }: Transaction,
   decided: Decision,
   server: AuthorizationServer,
 ): Promise<boolean> {
-  return server.transactions.replace(keyOf(handle), stored, { ...stored.data, decided })
+  const written = await server.transactions.replace(keyOf(handle), stored, { ...stored.data, decided })
+  return written !== undefined
 }

@@ -37,14 +37,23 @@ export class Collection<Data> {
     await this.#store.put(this.#name, key, this.#entry(data, expiresAt))
   }
 
-  /** Writes a record where none is. True for the one caller that did. */
-  create(key: string, data: Data, expiresAt: number): Promise<boolean> {
-    return this.#store.putIfAbsent(this.#name, key, this.#entry(data, expiresAt))
+  /** Writes a record where none is. What was written, for the one caller that did. */
+  async create(key: string, data: Data, expiresAt: number): Promise<Stored<Data> | undefined> {
+    const entry = this.#entry(data, expiresAt)
+    const done = await this.#store.putIfAbsent(this.#name, key, entry)
+    return done ? { data, version: entry.version, expiresAt: entry.expiresAt } : undefined
   }
 
-  /** Changes a record that nobody changed since it was read. True for the one caller that did. */
-  replace(key: string, read: Stored<Data>, data: Data, expiresAt: number = read.expiresAt): Promise<boolean> {
-    return this.#store.compareAndSwap(this.#name, key, read.version, this.#entry(data, expiresAt))
+  /** Changes a record that nobody changed since it was read. What was written, for the one caller that did. */
+  async replace(
+    key: string,
+    read: Stored<Data>,
+    data: Data,
+    expiresAt: number = read.expiresAt,
+  ): Promise<Stored<Data> | undefined> {
+    const entry = this.#entry(data, expiresAt)
+    const done = await this.#store.compareAndSwap(this.#name, key, read.version, entry)
+    return done ? { data, version: entry.version, expiresAt: entry.expiresAt } : undefined
   }
 
   /** Removes a record, only as it was read if that is given. True for the one caller that did. */
