@@ -110,7 +110,7 @@ ${goals}
 - *Memory*: heap and external bytes after two collections, before and after the flood.
 - *Full flows*: \`POST /register\` (other metadata each time), \`GET /authorize\` of a user who is signed in and asked nothing,
   \`POST /token\` with code and PKCE, \`POST /token\` with the refresh token, \`POST /revoke\`; 16 flows at once, each answer
-  checked. Bare Express reads the same bodies with its own parsers and answers in the same shapes, and remembers nothing. The
+  checked. Bare Express reads the same bodies with its own parsers, answers random strings in the same shapes, and remembers nothing. The
   SDK v1 router and @node-oauth/oauth2-server keep their records in Maps as their users would write it and issue random
   strings; oidc-provider (in Maps) and express-mcp-auth issue ES256 JWTs. Nobody limits rates, and all have to refuse wrong
   redirect URIs and verifiers, used codes, codes of others and revoked tokens before they are measured.
