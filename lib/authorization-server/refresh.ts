@@ -29,7 +29,7 @@ export async function refresh(
     const grant = stored.data
     if (grant.clientId !== client.clientId) throw refused('the token was issued to another client')
     checkResource(parameters, server)
-    const scopes = narrowed(parameters.get('scope'), grant)
+    const scopes = narrowed(parameters.get('scope'), grant, server)
     if (generation === grant.generation) {
       const now = server.deps.now()
       // Before the token is used up: where this cannot be done, it can be tried again.
@@ -52,12 +52,19 @@ function mayRepeat(generation: number, grant: GrantRecord, { settings, deps }: A
   return generation === grant.generation - 1 && age < settings.refreshGraceSeconds * 1000
 }
 
-/** RFC 6749 6: never more than was granted. What is left out now can be asked for again with the next token. */
-function narrowed(asked: string | undefined, grant: GrantRecord): readonly string[] {
-  if (asked === undefined) return grant.scopes
-  const scopes = parseScopes(asked)
+/**
+ * RFC 6749 6: never more than was granted. What is left out now can be asked for again with the next token. Scopes that do not exist
+ * here are passed over, as they were when authorization was asked for: clients repeat what they asked for then.
+ */
+function narrowed(
+  asked: string | undefined,
+  grant: GrantRecord,
+  { settings }: AuthorizationServer,
+): readonly string[] {
+  const scopes = parseScopes(asked ?? '').filter((scope) => settings.scopesSupported.includes(scope))
+  if (scopes.length === 0) return grant.scopes
   const missing = missingScopes(grant.scopes, scopes)
-  if (missing.length === 0 && scopes.length > 0) return scopes
+  if (missing.length === 0) return scopes
   throw new OAuthError('invalid_scope', 'A refresh cannot add scopes: ask for authorization again', {
     detail: `${missing.join(' ')} was not granted`,
   })
