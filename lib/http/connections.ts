@@ -6,9 +6,8 @@ import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Parameters } from '../protocol/parameters.js'
 import type { Route } from '../runtime/route.js'
 import { describeClient } from './client-for-page.js'
-import { readForm } from './form.js'
 import { type Interaction, type SignedIn, queryOf } from './interaction.js'
-import { messagePage, pageResponse, pageRoute, redirect } from './page-route.js'
+import { messagePage, pageResponse, pageRoute, readOwnForm, redirect } from './page-route.js'
 import { pageOf } from './sign-in.js'
 
 export function connectionsRoute(path: string, interaction: Interaction): Route {
@@ -16,7 +15,7 @@ export function connectionsRoute(path: string, interaction: Interaction): Route 
     const signedIn = await interaction.currentUser(request)
     if (signedIn === undefined) return redirect(request, interaction.signInUrl('connections'))
     return request.method === 'POST'
-      ? take(request, readForm(request, context.body), signedIn, interaction, context.report)
+      ? take(request, readOwnForm(request, context.body), signedIn, interaction, context.report)
       : show(request, signedIn, interaction, context.report)
   })
 }

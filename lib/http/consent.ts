@@ -11,14 +11,13 @@ import type { Parameters } from '../protocol/parameters.js'
 import { describeRedirect } from '../protocol/redirect-uri.js'
 import type { Route } from '../runtime/route.js'
 import { describeClient } from './client-for-page.js'
-import { readForm } from './form.js'
 import { type Interaction, type SignedIn, queryOf } from './interaction.js'
-import { messagePage, pageResponse, pageRoute, redirect } from './page-route.js'
+import { messagePage, pageResponse, pageRoute, readOwnForm, redirect } from './page-route.js'
 import { pageOf } from './sign-in.js'
 
 export function consentRoute(path: string, interaction: Interaction): Route {
   return pageRoute(path, 'consent', interaction.server, async (request, context) => {
-    const form = request.method === 'POST' ? readForm(request, context.body) : undefined
+    const form = request.method === 'POST' ? readOwnForm(request, context.body) : undefined
     const handle = (form ?? queryOf(request)).get('transaction')
     const turn = await openTurn(request, handle, interaction, context.report)
     if ('status' in turn) return turn

@@ -2,9 +2,11 @@
 import type { AuthorizationServer } from '../authorization-server/server.js'
 import { OAuthError } from '../protocol/errors.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'
+import { type Parameters, refuseRepeats } from '../protocol/parameters.js'
 import type { MessagePage, Page } from '../pages/page.js'
-import type { Route, RouteContext } from '../runtime/route.js'
+import type { Route, RouteBody, RouteContext } from '../runtime/route.js'
 import { MAX_BODY_BYTES } from './endpoint.js'
+import { readForm } from './form.js'
 import { describeThrown } from './verdicts.js'
 
 /** How long somebody should wait before they try again, in seconds. */
@@ -40,6 +42,17 @@ export function pageRoute(
       }
     },
   }
+}
+
+/**
+ * What a form of ours holds, which names everything once.
+ *
+ * @throws OAuthError `invalid_request`
+ */
+export function readOwnForm(request: AuthRequest, body: RouteBody): Parameters {
+  const form = readForm(request, body)
+  refuseRepeats(form)
+  return form
 }
 
 /** A page as an answer. */

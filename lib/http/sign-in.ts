@@ -7,9 +7,8 @@ import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Parameters } from '../protocol/parameters.js'
 import type { Route, RouteContext } from '../runtime/route.js'
 import { clientForPage } from './client-for-page.js'
-import { readForm } from './form.js'
 import { type Interaction, queryOf } from './interaction.js'
-import { messagePage, pageResponse, pageRoute, redirect } from './page-route.js'
+import { messagePage, pageResponse, pageRoute, readOwnForm, redirect } from './page-route.js'
 
 /** Longest user name or password that is handed on: what is longer would only keep a hash function busy. */
 const LONGEST = 1024
@@ -21,10 +20,10 @@ export function signInRoutes(path: string, signOutPath: string, interaction: Int
     if (request.method !== 'POST') {
       return show(request, queryOf(request).get('transaction'), interaction, context)
     }
-    return take(request, readForm(request, context.body), signIn, interaction, context)
+    return take(request, readOwnForm(request, context.body), signIn, interaction, context)
   })
   const signOutRoute = pageRoute(signOutPath, 'sign-out', server, (request, context) =>
-    signOut(request, readForm(request, context.body), interaction),
+    signOut(request, readOwnForm(request, context.body), interaction),
   )
   return [signInRoute, { ...signOutRoute, methods: ['POST'] }]
 }
