@@ -52,14 +52,14 @@ describe('of a hundred contenders in two processes one wins each of a thousand r
     const directory = mkdtempSync(join(tmpdir(), 'mcp-auth-race-'))
     await race('sqlite', join(directory, 'store.sqlite'))
     rmSync(directory, { recursive: true })
-  }, 60_000)
+  }, 120_000)
 
   describeWithRedis('with Redis', () => {
     it('in Redis', async () => {
       const service = await startRedis()
       await race('redis', service.url)
       await service.stop()
-    }, 60_000)
+    }, 120_000)
   })
 
   describeWithPostgres('with PostgreSQL', () => {
@@ -67,6 +67,6 @@ describe('of a hundred contenders in two processes one wins each of a thousand r
       const service = await startPostgres()
       await race('postgres', service.url)
       await service.stop()
-    }, 60_000)
+    }, 120_000)
   })
 })

@@ -6,7 +6,7 @@ const { store, end } = await createStore(kind, url)
 const CONTENDERS = 50
 
 process.on('message', (message: { round?: number; end?: true }) => {
-  if (message.round !== undefined) void race(message.round)
+  if (message.round !== undefined) race(message.round).catch(giveUp)
   else void finish()
 })
 process.send?.('ready')
@@ -26,6 +26,11 @@ async function race(round: number): Promise<void> {
   })
   const winners = (await Promise.all(tries)).filter((winner) => winner !== undefined)
   process.send?.({ round, winners })
+}
+
+/** Whoever waits for an answer learns what happened instead. */
+function giveUp(error: unknown): void {
+  process.send?.({ winners: [String(error)] })
 }
 
 async function finish(): Promise<void> {

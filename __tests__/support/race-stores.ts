@@ -20,5 +20,7 @@ export async function createStore(
     return { store: new RedisStore({ client }), end: () => client.close() }
   }
   const pool = new Pool({ connectionString: url, max: 5 })
+  // Connections that are idle may outlive end(), and are told when the server stops.
+  pool.on('error', () => undefined)
   return { store: new PostgresStore({ pool }), end: () => pool.end() }
 }
