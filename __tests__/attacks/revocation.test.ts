@@ -1,7 +1,7 @@
 // Attacks on what ends tokens and on what tells of them: threat rows V1 to V3, and what an outage of the store says (G7).
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { beforeAll, describe, expect, it, test } from '@jest/globals'
-import { type AuthorizationSite, type Registered, type Tokens } from '../support/authorization-server.js'
+import type { AuthorizationSite, Registered, Tokens } from '../support/authorization-server.js'
 import { HookedStore, unreachable } from '../support/hooked-store.js'
 import {
   INVALID_BASIC,

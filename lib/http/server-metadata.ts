@@ -36,7 +36,11 @@ function buildServerMetadata(server: AuthorizationServer): Readonly<Record<strin
     token_endpoint: `${baseUrl}/token`,
     ...(registration !== undefined && { registration_endpoint: `${baseUrl}/register` }),
     revocation_endpoint: `${baseUrl}/revoke`,
-    introspection_endpoint: `${baseUrl}/introspect`,
+    // Where every client is public, nobody may ask.
+    ...(proven.length > 0 && {
+      introspection_endpoint: `${baseUrl}/introspect`,
+      introspection_endpoint_auth_methods_supported: proven,
+    }),
     jwks_uri: `${baseUrl}/.well-known/jwks.json`,
     ...(scopesSupported.length > 0 && { scopes_supported: scopesSupported }),
     response_types_supported: ['code'],
@@ -44,7 +48,6 @@ function buildServerMetadata(server: AuthorizationServer): Readonly<Record<strin
     grant_types_supported: GRANT_TYPES.filter((grantType) => clients.mayUse(grantType)),
     token_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
-    introspection_endpoint_auth_methods_supported: proven,
     ...(algorithms !== undefined && {
       token_endpoint_auth_signing_alg_values_supported: algorithms,
       revocation_endpoint_auth_signing_alg_values_supported: algorithms,
