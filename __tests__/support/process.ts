@@ -13,16 +13,29 @@ export interface Program {
   /** Settles when it has ended. */
   readonly ended: Promise<number | null>
   /** Ends it, if it has not yet. */
-  stop(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
+const root = new URL('../../', import.meta.url)
+
 /** Starts a program of this checkout. */
-export function startProgram(file: string, args: readonly string[], env: Record<string, string>): Program {
-  const root = new URL('../../', import.meta.url)
-  const tsx = new URL('node_modules/.bin/tsx', root).pathname
-  const child = spawn(tsx, [file, ...args], {
-    cwd: root,
-    env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
+export function startProgram(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  directory: URL | string = root,
+): Program {
+  // One process, not tsx and a child of it: signals and ends are those of the program.
+  const tsx = new URL('node_modules/tsx/dist/loader.mjs', root).href
+  const program = ['--import', tsx, new URL(file, root).pathname, ...args]
+  const child = spawn(process.execPath, program, {
+    cwd: directory,
+    env: {
+      ...process.env,
+      NODE_NO_WARNINGS: '1',
+      TSX_TSCONFIG_PATH: new URL('tsconfig.json', root).pathname,
+      ...env,
+    },
   })
   const output = { stdout: '', stderr: '' }
   const watchers = new Set<() => void>()
@@ -44,8 +57,8 @@ export function startProgram(file: string, args: readonly string[], env: Record<
         void ended.then(() => reject(new Error(`it ended without printing ${pattern}: ${output.stderr}`)))
       }),
     ended,
-    async stop() {
-      child.kill()
+    async stop(signal) {
+      child.kill(signal)
       await ended
     },
   }

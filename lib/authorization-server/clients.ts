@@ -92,9 +92,12 @@ export class Clients {
       metadata: wire,
       issuedAt: Math.floor(this.#deps.now() / 1000),
     }
-    // Where two replicas are asked at once, both have the same record to write.
     const until = this.#deps.now() + unusedSeconds * 1000
     this.#remember(clientId, await this.#registrations.create(clientId, record, until))
+    // Another replica may have been faster with the same record. What cannot be read makes way.
+    if ((await this.#registration(clientId)) === undefined) {
+      await this.#registrations.put(clientId, record, until)
+    }
     return { record, isNew: true }
   }
 

@@ -133,6 +133,8 @@ export async function keepGrantKnown(
 const MOST_CONNECTIONS = 200
 /** So often the index is cleared of what has ended: each entry is a read. */
 const CLEARED_EVERY = 20
+/** An entry is there before its grant is: one that another process is just adding must not be cleared. */
+const YOUNG_MILLISECONDS = 5 * 60_000
 
 async function addConnection(
   subject: string,
@@ -144,7 +146,13 @@ async function addConnection(
   for (;;) {
     const read = await server.connections.get(key)
     if (read === undefined) {
-      if (await server.connections.create(key, { connections: [connection] }, expiresAt)) return
+      const alone: ConnectionsRecord = { connections: [connection] }
+      if (await server.connections.create(key, alone, expiresAt)) return
+      // What stands there and cannot be read, e.g. after the secret was changed, would never let anybody pass.
+      if ((await server.connections.get(key)) === undefined) {
+        await server.connections.put(key, alone, expiresAt)
+        return
+      }
       continue
     }
     const { grantId } = connection
@@ -162,8 +170,11 @@ async function withoutEnded(
   server: AuthorizationServer,
 ): Promise<readonly Connection[]> {
   if (connections.length % CLEARED_EVERY !== 0) return connections
+  const young = server.deps.now() - YOUNG_MILLISECONDS
   const living = await Promise.all(
-    connections.map(async ({ grantId }) => (await server.grants.get(grantId)) !== undefined),
+    connections.map(
+      async ({ grantId, since }) => since > young || (await server.grants.get(grantId)) !== undefined,
+    ),
   )
   return connections.filter((_, index) => living[index])
 }

@@ -71,6 +71,8 @@ export interface ServerParts {
   readonly keys: DerivedKeys
   readonly store: Store
   readonly deps: Deps
+  /** Whether the store held records that no secret of ours opens; absent where that is not ours to know. */
+  readonly metUnreadable?: (() => boolean) | undefined
 }
 
 /** One authorization server. */
@@ -90,13 +92,16 @@ export class AuthorizationServer {
   readonly remembered: Collection<RememberedRecord>
   /** Identifiers of client assertions that were used. */
   readonly assertions: Collection<true>
+  readonly metUnreadable: (() => boolean) | undefined
 
-  constructor({ settings, clients, signIn, pages, keys, store, deps }: ServerParts) {
+  constructor(parts: ServerParts) {
+    const { settings, clients, signIn, pages, keys, store, deps, metUnreadable } = parts
     this.settings = settings
     this.signIn = signIn
     this.pages = pages
     this.keys = keys
     this.deps = deps
+    this.metUnreadable = metUnreadable
     this.clients = new Clients(settings, clients, keys, store, deps)
     this.issuer = new AccessTokenIssuer(settings, keys, deps)
     this.grants = new Collection(store, 'grants', deps)

@@ -18,7 +18,7 @@ export function authorizationServerRoutes(server: AuthorizationServer): Route[] 
   const { baseUrl, registration } = server.settings
   const at = (path: string): string => `${pathOf(baseUrl)}${path}`
   const interaction = new Interaction(server)
-  return [
+  const routes = [
     ...serverMetadataRoutes(server),
     jwksRoute(at('/.well-known/jwks.json'), server),
     authorizeRoute(at('/authorize'), interaction),
@@ -30,4 +30,22 @@ export function authorizationServerRoutes(server: AuthorizationServer): Route[] 
     consentRoute(at('/consent'), interaction),
     connectionsRoute(at('/connections'), interaction),
   ]
+  const { metUnreadable } = server
+  return metUnreadable === undefined ? routes : routes.map((route) => telling(route, metUnreadable))
+}
+
+const UNREADABLE =
+  'the store holds records that were written with another "secret": they are as if they were not there, and whoever needs one has ' +
+  'to sign in again. To keep them, list the old secret behind the new one: secret: [newSecret, oldSecret]'
+
+/** Clients only see that they have to begin anew: why is for the operator. */
+function telling(route: Route, metUnreadable: () => boolean): Route {
+  return {
+    ...route,
+    async handle(request, context) {
+      const answer = await route.handle(request, context)
+      if (metUnreadable()) context.hint('unreadable_records', UNREADABLE)
+      return answer
+    },
+  }
 }

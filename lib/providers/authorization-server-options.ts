@@ -103,6 +103,8 @@ export const AUTHORIZATION_SERVER_OPTIONS: readonly string[] = [
 export interface BuiltServer {
   readonly server: AuthorizationServer
   readonly notices: readonly AuthEvent[]
+  /** Lets go of the store where that is the default one. */
+  readonly close: () => Promise<void>
 }
 
 /**
@@ -114,16 +116,18 @@ export function buildServer(read: OptionReader, signIn: SignIn): BuiltServer {
   const deps = createDeps(read.raw('deps') as Partial<Deps> | undefined)
   const settings = parseSettings(read)
   const { keys, notices } = parseSecret(read)
+  const { store, close, metUnreadable } = parseStore(read, keys)
   const server = new AuthorizationServer({
     settings,
     clients: parseClients(read),
     signIn,
     pages: createPages(withName(parsePageOptions(read), settings)),
     keys,
-    store: parseStore(read, keys),
+    store,
     deps,
+    metUnreadable,
   })
-  return { server, notices: [...notices, ...dangersOf(read, settings)] }
+  return { server, notices: [...notices, ...dangersOf(read, settings)], close }
 }
 
 function parseSettings(read: OptionReader): ServerSettings {
@@ -256,14 +260,30 @@ function parseSecret(read: OptionReader): {
 
 const STORE_METHODS = ['get', 'put', 'putIfAbsent', 'compareAndSwap', 'delete'] as const
 
-/** What is kept by default lies beside the code, and so is encrypted. */
-function parseStore(read: OptionReader, keys: DerivedKeys): Store {
+interface ParsedStore extends Pick<BuiltServer, 'close'> {
+  readonly store: Store
+  readonly metUnreadable?: () => boolean
+}
+
+/** A store that was passed in is closed by whoever made it. */
+function parseStore(read: OptionReader, keys: DerivedKeys): ParsedStore {
   const store = read.raw('store')
-  if (store === undefined) return new EncryptedStore({ store: defaultStore(), keys: keys.storage })
+  if (store === undefined) return encryptedDefault(keys)
   const shape = Object(store) as Partial<Record<(typeof STORE_METHODS)[number], unknown>>
   const absent = STORE_METHODS.find((method) => typeof shape[method] !== 'function')
-  if (absent === undefined) return store as Store
+  if (absent === undefined) return { store: store as Store, close: () => Promise.resolve() }
   throw read.invalid('store', `a store, e.g. new MemoryStore(): this value has no method "${absent}"`)
+}
+
+/** What is kept by default lies beside the code, and so is encrypted. */
+function encryptedDefault(keys: DerivedKeys): ParsedStore {
+  const file = defaultStore()
+  let met = false
+  const onRefused = (): void => {
+    met = true
+  }
+  const store = new EncryptedStore({ store: file, keys: keys.storage, onRefused })
+  return { store, close: () => file.close(), metUnreadable: () => met }
 }
 
 /** Pages without a name of their own say that of the resource. */

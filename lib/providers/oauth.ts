@@ -41,10 +41,11 @@ export class OAuthProvider implements AuthProvider {
   readonly resourceDescription: ResourceDescription
   readonly dangerouslyAllowInsecureHttp: boolean
   readonly notices: readonly AuthEvent[]
+  readonly #close: () => Promise<void>
 
   constructor(options: OAuthProviderOptions) {
     const read = new OptionReader('OAuthProvider', options, [...AUTHORIZATION_SERVER_OPTIONS, 'signIn'])
-    const { server, notices } = buildServer(read, parseSignIn(read))
+    const { server, notices, close } = buildServer(read, parseSignIn(read))
     const { baseUrl, resource, issuer, requiredScopes, scopesSupported, resourceName } = server.settings
     this.baseUrl = baseUrl
     this.resourceUrl = resource
@@ -58,6 +59,15 @@ export class OAuthProvider implements AuthProvider {
     }
     this.dangerouslyAllowInsecureHttp = read.flag('dangerouslyAllowInsecureHttp')
     this.notices = notices
+    this.#close = close
+  }
+
+  /**
+   * Closes the default store, after the last request: `server.close(() => provider.close())`. A store that you passed in is yours to
+   * close.
+   */
+  close(): Promise<void> {
+    return this.#close()
   }
 
   /** @returns what the token says, or null where it is not, or no longer, valid here. Rejects where the store cannot say. */

@@ -12,6 +12,7 @@ export type HintCode =
   | 'rate_limit_store'
   | 'listener_threw'
   | 'random_secret'
+  | 'unreadable_records'
 
 /** Why a grant came to its end. The first three mean that somebody has what is not theirs, or that a client lost count. */
 export type RevocationCause = 'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user'
