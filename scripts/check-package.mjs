@@ -148,8 +148,26 @@ function compile(project) {
     skipLibCheck: false,
     noEmit: true,
   }
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
-  run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc')], project)
+  const tsc = join(project, 'node_modules/typescript/bin/tsc')
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+  run(process.execPath, [tsc], project)
+
+  // What the README imports of the SDK wants a browser's types.
+  const readme = { ...compilerOptions, skipLibCheck: true }
+  const files = readmePrograms().map((program, index) => {
+    writeFileSync(join(project, `readme-${index}.ts`), program)
+    return `readme-${index}.ts`
+  })
+  writeFileSync(join(project, 'tsconfig.readme.json'), JSON.stringify({ compilerOptions: readme, files }))
+  run(process.execPath, [tsc, '-p', 'tsconfig.readme.json'], project)
+}
+
+/** The README's programs, which are to be right as they stand. */
+function readmePrograms() {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const programs = [...readme.matchAll(/^```ts\n(import .*?)^```$/gms)].map(([, program]) => program)
+  if (programs.length === 0) throw new Error('README.md has no programs')
+  return programs
 }
 
 /** All names, types included, that the entry points list. */

@@ -53,7 +53,7 @@ export interface AuthorizationServerOptions extends PageOptions {
    * At least 32 bytes of randomness, from which every key is derived; the same on every replica. A list rotates: the first signs,
    * the rest still verify. Without it, outside of production, one is made that ends with the process.
    */
-  readonly secret?: string | readonly string[]
+  readonly secret?: string | readonly string[] | undefined
   /** Where grants, clients and sessions are kept. Default: SQLite, encrypted, in `.mcp-auth` of the project. */
   readonly store?: Store
   /** Scopes that clients may ask for. Default: `requiredScopes`. */
