@@ -1,0 +1,124 @@
+// What earlier versions gave out and wrote down stays good: a deployment of the next version, or back to the one before, logs nobody
+// out (F18). Where a test here fails, the new version needs a way to read the old form too; these texts are never changed.
+import { MemoryStore } from 'express-mcp-auth/stores/memory'
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { listConnections } from '../../lib/authorization-server/grants.js'
+import { codeOf, readCode, readRefreshToken, refreshTokenOf } from '../../lib/authorization-server/handles.js'
+import type { Client } from '../../lib/authorization-server/records.js'
+import { registerClient } from '../../lib/authorization-server/register.js'
+import { digest } from '../../lib/runtime/digest.js'
+import { ADA, type TestServer, createServer, refusal } from '../support/server.js'
+
+const SECRET = 'a secret of thirty-two bytes or more, for golden files'
+const GRANT = 'AAAABBBBCCCCDDDDEEEEFFFF'
+const CODE = `${GRANT}.hvZuDHddrLdaNzFqMwG6CB_KTAHoNxQMpvuLSXv6Tdg`
+const REFRESH_1 = `${GRANT}.1.FpQaBwy2WwlAFHrHjJmexwdEb2oKdDAyv_-QaDTEAfk`
+const REFRESH_7 = `${GRANT}.7.ljZi04wpC9bzN6_1I5YYzo6VPsZLOGXPtEwTxE1g4JM`
+const CLIENT = 'E44qM2YE1scv8OI5aRKPNgBZ'
+const METADATA = {
+  redirect_uris: ['http://127.0.0.1:33418/callback'],
+  client_name: 'Golden',
+  token_endpoint_auth_method: 'none',
+}
+
+/** RFC 7636 appendix B. */
+const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
+
+const CLIENT_RECORD = `{"client":{"clientId":"${CLIENT}","origin":"registered","name":"Golden","redirectUris":["http://127.0.0.1:33418/callback"],"grantTypes":["authorization_code","refresh_token"],"authMethods":["none"]},"metadata":{"redirect_uris":["http://127.0.0.1:33418/callback"],"client_name":"Golden","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"},"issuedAt":1700000000}`
+const WAITING_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1700000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"refreshable":true,"generation":0,"rotatedAt":1700000000000}`
+const USED_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1690000000000,"refreshable":true,"generation":7,"rotatedAt":1699990000000,"revokedGeneration":3}`
+const CONNECTIONS = `{"connections":[{"grantId":"${GRANT}","clientId":"${CLIENT}","since":1690000000000}]}`
+const SESSION = '{"user":{"subject":"ada","name":"Ada"},"signedInAt":1700000000000}'
+
+let store: MemoryStore
+let test: TestServer
+let client: Client
+
+const write = (collection: string, key: string, value: string): Promise<void> =>
+  store.put(collection, key, { value, version: 'v', expiresAt: 1_700_000_050_000 })
+
+beforeEach(async () => {
+  store = new MemoryStore({ deps: { now: () => 1_700_000_000_000 } })
+  test = createServer({ secret: SECRET, store })
+  await write('clients', CLIENT, CLIENT_RECORD)
+  await write('connections', digest('ada'), CONNECTIONS)
+  const found = await test.server.clients.find(CLIENT, test.report)
+  if (found === undefined) throw new Error('the client cannot be read')
+  client = found
+})
+
+describe('F18 what was given out', () => {
+  it('F18 the key that verifies access tokens', () => {
+    expect(test.server.keys.published).toEqual([
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        x: 'iL5BTXwtIPefbHr1iw6SeaicbZBSJE2lKi10TXAre00',
+        y: 'qDlmANHp_rfBZh9e4b_p7QaNXrbuURJ3wYXHu5W6UQE',
+        kid: 'bHexIcs9wuhbiq42Vfw4V6V1XshJkQrQDPjLbetR8xY',
+        alg: 'ES256',
+        use: 'sig',
+      },
+    ])
+  })
+
+  it('F18 codes and refresh tokens', () => {
+    const { keys } = test.server
+    expect([codeOf(keys, GRANT), refreshTokenOf(keys, GRANT, 1), refreshTokenOf(keys, GRANT, 7)]).toEqual([CODE, REFRESH_1, REFRESH_7]) // prettier-ignore
+    expect(readCode(keys, CODE)).toBe(GRANT)
+    expect(readRefreshToken(keys, REFRESH_7)).toEqual({ grantId: GRANT, generation: 7 })
+  })
+
+  it('F18 the ID of a client that registers again', async () => {
+    expect((await registerClient(METADATA, test.server, test.report))['client_id']).toBe(CLIENT)
+    expect(test.events).toEqual([])
+    const empty = createServer({ secret: SECRET })
+    expect((await registerClient(METADATA, empty.server, empty.report))['client_id']).toBe(CLIENT)
+  })
+})
+
+describe('F18 what was written down', () => {
+  it('F18 a grant whose code waits', async () => {
+    await write('grants', GRANT, WAITING_GRANT)
+    const answer = await test.exchange(CODE, VERIFIER, client)
+    expect(answer).toMatchObject({ scope: 'read write', refresh_token: REFRESH_1 })
+    expect(await test.server.tokens.verify(answer.access_token)).toMatchObject({
+      clientId: CLIENT,
+      subject: 'ada',
+      claims: { email: 'ada@example.com' },
+    })
+  })
+
+  it('F18 a grant that was refreshed, and partly revoked', async () => {
+    await write('grants', GRANT, USED_GRANT)
+    expect(await listConnections('ada', test.server)).toEqual([
+      { grantId: GRANT, clientId: CLIENT, since: 1_690_000_000_000, scopes: ['read', 'write'] },
+    ])
+    expect((await test.refresh(REFRESH_7, {}, client)).refresh_token).toMatch(/\.8\./)
+    expect(await refusal(test.refresh(REFRESH_1, {}, client))).toEqual(['invalid_grant', 'the token was used before; its grant is revoked']) // prettier-ignore
+  })
+
+  it('F18 a session', async () => {
+    await write('sessions', digest('handle'), SESSION)
+    expect((await test.server.sessions.get(digest('handle')))?.data).toEqual({
+      user: { subject: 'ada', name: 'Ada' },
+      signedInAt: 1_700_000_000_000,
+    })
+  })
+
+  it('F18 the same is written today', async () => {
+    const today = createServer({ secret: SECRET })
+    await registerClient(METADATA, today.server, today.report)
+    expect((await today.store.get('clients', CLIENT))?.value).toBe(CLIENT_RECORD)
+    const registered = await today.server.clients.find(CLIENT, today.report)
+    const { grantId } = await today.begin({ client: registered!, user: ADA })
+    const grant = JSON.parse((await today.store.get('grants', grantId))!.value) as Record<string, unknown>
+    const golden = JSON.parse(WAITING_GRANT) as typeof grant
+    expect({ ...grant, code: { ...(grant['code'] as object), challenge: undefined } }).toEqual({
+      ...golden,
+      code: { ...(golden['code'] as object), challenge: undefined },
+    })
+    const index = (await today.store.get('connections', digest('ada')))?.value
+    expect(index).toBe(CONNECTIONS.replace(GRANT, grantId).replace('1690000000000', '1700000000000'))
+  })
+})

@@ -1,0 +1,103 @@
+import { describe, expect, it } from '@jest/globals'
+import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
+import { listConnections } from '../../lib/authorization-server/grants.js'
+import { registerClient } from '../../lib/authorization-server/register.js'
+import { APP, createServer, refusal } from '../support/server.js'
+import { REDIRECT_URI } from '../support/authorization-server.js'
+
+const DAY = 86_400
+
+describe('refresh', () => {
+  it('replaces the token, and lets the grant live on', async () => {
+    const test = createServer()
+    const first = await test.tokens()
+    test.clock.advance(DAY)
+    const second = await test.refresh(first.refresh_token)
+    expect(second.refresh_token).toBe(refreshTokenOf(test.server.keys, first.grantId, 2))
+    const stored = await test.server.grants.get(first.grantId)
+    expect(stored?.expiresAt).toBe(test.clock.now() + 30 * DAY * 1000)
+    expect(stored?.data).toMatchObject({ generation: 2, rotatedAt: test.clock.now() })
+  })
+
+  it('R1 whoever comes second between reading and writing gets the same successor', async () => {
+    const test = createServer()
+    const first = await test.tokens()
+    let faster: string | undefined
+    test.store.before = async ({ method }) => {
+      if (method !== 'compareAndSwap') return
+      test.store.before = undefined
+      faster = (await test.refresh(first.refresh_token)).refresh_token
+    }
+    const slower = await test.refresh(first.refresh_token)
+    expect(faster).toBeDefined()
+    expect(slower.refresh_token).toBe(faster)
+  })
+
+  it('G6 a process that dies before it answers leaves a token that can be used again', async () => {
+    const test = createServer()
+    const first = await test.tokens()
+    await test.refresh(first.refresh_token)
+    const again = await test.refresh(first.refresh_token)
+    expect(again.refresh_token).toBe(refreshTokenOf(test.server.keys, first.grantId, 2))
+    await expect(test.refresh(String(again.refresh_token))).resolves.toBeDefined()
+  })
+
+  it('G6 where the client cannot be kept the token is not used up', async () => {
+    const test = createServer()
+    const metadata = { redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: 'none' }
+    const { client_id: id } = await registerClient(metadata, test.server, test.report)
+    const client = (await test.server.clients.find(String(id), test.report))!
+    const first = await test.tokens(client)
+    test.clock.advance(20 * DAY)
+    const second = await test.refresh(first.refresh_token, {}, client)
+    test.clock.advance(20 * DAY)
+    test.store.before = ({ method, collection }) => {
+      if (method === 'compareAndSwap' && collection === 'clients') throw new Error('away')
+    }
+    await expect(test.refresh(String(second.refresh_token), {}, client)).rejects.toThrow('away')
+    expect((await test.server.grants.get(first.grantId))?.data.generation).toBe(2)
+    test.store.before = undefined
+    await expect(test.refresh(String(second.refresh_token), {}, client)).resolves.toBeDefined()
+    expect((await test.server.clients.find(client.clientId, test.report))?.clientId).toBe(client.clientId)
+  })
+
+  it('keeps a grant listed once, however long it is used', async () => {
+    const test = createServer()
+    let { refresh_token: token } = await test.tokens()
+    const since = test.clock.now()
+    for (let month = 0; month < 12; month++) {
+      test.clock.advance(29 * DAY)
+      token = String((await test.refresh(token)).refresh_token)
+      expect(await listConnections('ada', test.server)).toEqual([
+        expect.objectContaining({ clientId: 'app', since }),
+      ])
+    }
+  })
+
+  it('V1 a grant that is revoked while it is refreshed stays revoked', async () => {
+    const test = createServer()
+    const first = await test.tokens()
+    test.store.before = async ({ method }) => {
+      if (method !== 'compareAndSwap') return
+      test.store.before = undefined
+      await test.server.grants.remove(first.grantId)
+    }
+    expect(await refusal(test.refresh(first.refresh_token))).toEqual(['invalid_grant', 'the grant was revoked or has ended']) // prettier-ignore
+  })
+
+  it('tells operators why, in words of their own for each reason', async () => {
+    const test = createServer()
+    const { refresh_token: token } = await test.tokens()
+    expect(await refusal(test.refresh(''))).toEqual(['invalid_request', undefined])
+    expect(await refusal(test.refresh('x'))).toEqual(['invalid_grant', 'this is no refresh token of this server']) // prettier-ignore
+    expect(await refusal(test.refresh(token, {}, { ...APP, clientId: 'other' }))).toEqual(['invalid_grant', 'the token was issued to another client']) // prettier-ignore
+    const { grantId, code, verifier } = await test.begin({ scopes: ['read'] })
+    await test.exchange(code, verifier)
+    const narrow = refreshTokenOf(test.server.keys, grantId, 1)
+    expect(await refusal(test.refresh(narrow, { scope: 'read write' }))).toEqual(['invalid_scope', 'write was not granted']) // prettier-ignore
+    await test.refresh(token)
+    test.clock.advance(30)
+    expect(await refusal(test.refresh(token))).toEqual(['invalid_grant', 'the token was used before; its grant is revoked']) // prettier-ignore
+    expect(await refusal(test.refresh(token))).toEqual(['invalid_grant', 'the grant was revoked or has ended']) // prettier-ignore
+  })
+})
