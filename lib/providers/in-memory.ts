@@ -24,6 +24,12 @@ export class InMemoryOAuthProvider extends OAuthProvider {
   constructor(options: InMemoryOAuthProviderOptions = {}) {
     const { user = { subject: 'user', name: 'Test user' }, ...rest } = options
     const { baseUrl = 'http://localhost:3000', deps } = rest
+    if ('signIn' in options) {
+      throw new ConfigError(
+        'ERR_MCP_AUTH_UNKNOWN_OPTION',
+        'InMemoryOAuthProvider has no option "signIn", as it lets everybody in: use OAuthProvider',
+      )
+    }
     if (URL.canParse(baseUrl) && !isLoopback(new URL(baseUrl).hostname)) {
       throw new ConfigError(
         'ERR_MCP_AUTH_INVALID_OPTION',
