@@ -26,6 +26,7 @@ export default {
   coverageThreshold: {
     './lib/protocol/': everything,
     './lib/verifiers/': everything,
+    './lib/authorization-server/': everything,
     // Without the servers that their tests start, Redis and PostgreSQL are covered in part.
     './lib/stores/!(redis|postgres|deadline)*.ts': everything,
     './lib/http/guard.ts': everything,

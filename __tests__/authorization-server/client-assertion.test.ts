@@ -140,6 +140,21 @@ describe('private_key_jwt', () => {
     expect(test.events.at(-1)).toMatchObject({ type: 'keys.failed', serving: 'nothing' })
   })
 
+  it('M4 holds a client to the algorithm that it registered', async () => {
+    const [one, two] = [createKey('ES256', 'one'), createKey('EdDSA', 'two')]
+    const test = createServer()
+    const metadata = {
+      redirect_uris: [REDIRECT_URI],
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'EdDSA',
+      jwks: { keys: [one.jwk, two.jwk] },
+    }
+    const id = String((await registerClient(metadata, test.server, test.report))['client_id'])
+    const claims = { iss: id, sub: id }
+    expect(await refusal(authenticate(test, assertionOf(test, one, claims)))).toEqual(['invalid_client', 'client assertion: the client registered EdDSA']) // prettier-ignore
+    await expect(authenticate(test, assertionOf(test, two, claims))).resolves.toBeDefined()
+  })
+
   it('has no keys where a client has none', async () => {
     const { server, report } = createServer()
     const client = { clientId: 'x', origin: 'registered', redirectUris: [], grantTypes: [], authMethods: [] } as const // prettier-ignore

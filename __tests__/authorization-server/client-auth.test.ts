@@ -43,6 +43,11 @@ describe('authenticateClient', () => {
       [{ client_secret: 'x' }, basic('service:x'), 'more than one way to authenticate'],
       [{ client_assertion: 'x' }, undefined, 'the type of the assertion is not known'],
       [{}, 'Bearer x', 'the Authorization header is not Basic'],
+      [
+        {},
+        `Basic ${Buffer.from([0x73, 0x3a, 0xff]).toString('base64')}`,
+        'the Basic credentials are malformed',
+      ],
       [{}, basic('service'), 'the Basic credentials are malformed'],
       [{}, basic('service:%'), 'the Basic credentials are not form-encoded'],
     ]

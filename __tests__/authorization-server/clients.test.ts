@@ -4,7 +4,7 @@ import { keyOf, mayRedirectTo } from '../../lib/authorization-server/clients.js'
 import type { Client } from '../../lib/authorization-server/records.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { REDIRECT_URI } from '../support/authorization-server.js'
-import { createKey } from '../support/issuer.js'
+import { createKey, jsonAnswer, startStub } from '../support/issuer.js'
 import { APP, type TestServer, createServer } from '../support/server.js'
 
 const DAY = 86_400
@@ -122,6 +122,22 @@ describe('Clients', () => {
     test.clock.advance(61)
     expect(await find(test, clientId)).toBeUndefined()
     expect((await register(test)).clientId).toBe(clientId)
+  })
+
+  it('finds a client by the document that its ID is the URL of', async () => {
+    const stub = await startStub((_request, response) => response.writeHead(404).end())
+    const id = `${stub.url}/client.json`
+    stub.answer = jsonAnswer({ client_id: id, client_name: 'By document', redirect_uris: [REDIRECT_URI] })
+    const test = createServer({ baseUrl: 'http://localhost:3000' })
+    expect(await find(test, id)).toMatchObject({
+      clientId: id,
+      origin: 'document',
+      name: 'By document',
+      authMethods: ['none'],
+      grantTypes: ['authorization_code', 'refresh_token'],
+    })
+    expect(await find(test, `${stub.url}/other.json`)).toBeUndefined()
+    await stub.close()
   })
 
   it('names the ways to authenticate that some client may use', () => {

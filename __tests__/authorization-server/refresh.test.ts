@@ -74,6 +74,14 @@ describe('refresh', () => {
     }
   })
 
+  it('gives fewer scopes where fewer are asked for, and passes over what does not exist here', async () => {
+    const test = createServer()
+    const first = await test.tokens()
+    const second = await test.refresh(first.refresh_token, { scope: 'write unknown' })
+    expect(second.scope).toBe('write')
+    expect((await test.refresh(String(second.refresh_token), { scope: 'unknown' })).scope).toBe('read write')
+  })
+
   it('V1 a grant that is revoked while it is refreshed stays revoked', async () => {
     const test = createServer()
     const first = await test.tokens()

@@ -49,6 +49,14 @@ describe('revokeToken', () => {
     expect((await test.server.grants.get(first.grantId))?.data).toMatchObject({ generation: 2, revokedGeneration: 1 }) // prettier-ignore
   })
 
+  it('ends the grant of an access token that came without a refresh token', async () => {
+    const test = createServer()
+    const tokens = await test.tokens({ ...APP, grantTypes: ['authorization_code'] })
+    await revokeToken(tokens.access_token, APP, test.server, test.report)
+    expect(await test.server.grants.get(tokens.grantId)).toBeUndefined()
+    expect(test.events).toEqual([{ type: 'grant.revoked', clientId: 'app', subject: 'ada', why: 'client' }])
+  })
+
   it('has nothing to do where the grant ends meanwhile, or the token means nothing', async () => {
     const test = createServer()
     const tokens = await test.tokens()

@@ -12,6 +12,7 @@ import { Collection, type Stored } from '../stores/collection.js'
 import type { Store } from '../stores/store.js'
 import { RemoteKeys } from '../verifiers/jwks.js'
 import { type VerificationKey, parseKeySet, selectKeys } from '../verifiers/key-set.js'
+import { STANDALONE } from '../verifiers/verifier.js'
 import { ClientDocuments } from './cimd.js'
 import type { Client, ClientAuthMethod, RegistrationRecord } from './records.js'
 import { RegistrationBudget } from './registration-budget.js'
@@ -33,6 +34,7 @@ export class Clients {
   readonly #registrations: Collection<RegistrationRecord>
   readonly #remembered = new LRUCache<string, Remembered>({ max: 1000 })
   readonly #budget: RegistrationBudget
+  readonly #unusedSeconds: number
   readonly #keys: DerivedKeys
   readonly #deps: Deps
   readonly #documents: ClientDocuments
@@ -49,6 +51,7 @@ export class Clients {
     this.#configured = new Map(configured.map((client) => [client.clientId, client]))
     this.#registrations = new Collection(store, 'clients', deps)
     this.#budget = new RegistrationBudget(settings.registration?.maxPerHour ?? 0, deps.now)
+    this.#unusedSeconds = settings.registration?.unusedSeconds ?? 0
     this.#keys = keys
     this.#deps = deps
     this.#documents = new ClientDocuments(
@@ -80,9 +83,8 @@ export class Clients {
         ? this.#keys.mac('client', JSON.stringify(wire)).slice(0, ID_LENGTH)
         : this.#deps.randomId()
     const known = secretDigest === undefined ? await this.#registration(clientId) : undefined
-    const { unusedSeconds = 0 } = this.#settings.registration ?? {}
     // Whoever registers now has as long as everybody else to be signed in with.
-    if (known !== undefined && (await this.#extend(clientId, unusedSeconds / 2, unusedSeconds))) {
+    if (known !== undefined && (await this.#extend(clientId, this.#unusedSeconds / 2, this.#unusedSeconds))) {
       return { record: known.data, isNew: false }
     }
     this.#budget.spend()
@@ -92,7 +94,7 @@ export class Clients {
       metadata: wire,
       issuedAt: Math.floor(this.#deps.now() / 1000),
     }
-    const until = this.#deps.now() + unusedSeconds * 1000
+    const until = this.#deps.now() + this.#unusedSeconds * 1000
     this.#remember(clientId, await this.#registrations.create(clientId, record, until))
     // Another replica may have been faster with the same record. What cannot be read makes way.
     if ((await this.#registration(clientId)) === undefined) {
@@ -151,7 +153,7 @@ export class Clients {
     if (jwks !== undefined) return selectKeys(parseKeySet(jwks), alg, kid)
     if (jwksUri === undefined) return []
     if (origin === 'configured')
-      return this.#configuredKeys(jwksUri).find(alg, kid, { report, refuse: () => null })
+      return this.#configuredKeys(jwksUri).find(alg, kid, { ...STANDALONE, report })
     // An address that a client names itself: not one of our own network.
     return selectKeys(await this.#documents.keys(jwksUri, kid, report), alg, kid)
   }

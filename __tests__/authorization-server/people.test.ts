@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals'
+import { parseUser } from '../../lib/authorization-server/people.js'
+
+const parse = (value: unknown): unknown => parseUser(value, 'signIn.currentUser')
+
+describe('parseUser', () => {
+  it('takes a user with what is known of one, and nothing else', () => {
+    expect(parse({ subject: 'ada', name: 'Ada', claims: { role: 'editor' }, password: 'x' })).toEqual({
+      subject: 'ada',
+      name: 'Ada',
+      claims: { role: 'editor' },
+    })
+    expect(parse({ subject: 'ada', name: 7, claims: ['x'] })).toEqual({ subject: 'ada' })
+    expect(parse({ subject: 'ada', claims: null })).toEqual({ subject: 'ada' })
+  })
+
+  it('takes null, undefined and false for nobody', () => {
+    expect([null, undefined, false].map(parse)).toEqual([undefined, undefined, undefined])
+  })
+
+  it.each([[{}], [{ subject: '' }], [{ subject: 7 }], ['ada'], [true], [7]])(
+    'refuses %j, which may be a user or not',
+    (value) => {
+      expect(() => parse(value)).toThrow(
+        'signIn.currentUser must give null or a user { subject, name?, claims? } whose subject is a string',
+      )
+    },
+  )
+
+  it('drops claims that only the server may make', () => {
+    const claims = {
+      iss: 'x',
+      sub: 'x',
+      scope: 'admin',
+      client_id: 'x',
+      exp: 1,
+      jti: 'x',
+      act: {},
+      team: 'a',
+    }
+    expect(parse({ subject: 'ada', claims })).toEqual({ subject: 'ada', claims: { team: 'a' } })
+  })
+})
