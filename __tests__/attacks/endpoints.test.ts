@@ -566,7 +566,7 @@ describe('M3 what pages of other origins may read', () => {
 })
 
 describe('M5 an issuer without TLS', () => {
-  const make = (options: Partial<OAuthProviderOptions>): unknown =>
+  const make = (options: Partial<OAuthProviderOptions>): OAuthProvider =>
     new OAuthProvider({
       baseUrl: 'https://api.example.com',
       secret: SECRET,
@@ -594,9 +594,13 @@ describe('M5 an issuer without TLS', () => {
     },
   )
 
-  test('M5 where that is wanted all the same, it says so', () => {
+  test('M5 where that is wanted all the same, it is told at the start', () => {
+    const events: AuthEvent[] = []
     const provider = make({ baseUrl: 'http://10.0.0.5:3000', dangerouslyAllowInsecureHttp: true })
-    expect(provider).toMatchObject({ dangerouslyAllowInsecureHttp: true })
+    mcpAuth(provider, { onEvent: (event) => events.push(event) })
+    expect(events).toEqual([
+      { type: 'danger', option: 'dangerouslyAllowInsecureHttp', message: expect.stringContaining('by http') },
+    ])
   })
 })
 

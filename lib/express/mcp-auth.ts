@@ -12,7 +12,7 @@ import { type ToolScopeRules, type ToolScopes, parseToolScopes } from '../protoc
 import { isDiscoveryPath } from '../protocol/well-known.js'
 import { type AuthProvider, type ProviderLike, toProvider } from '../providers/provider.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
-import { type EventListener, type Reporter, createReporter } from '../runtime/events.js'
+import { type AuthEvent, type EventListener, type Reporter, createReporter } from '../runtime/events.js'
 import { type AuthHandler, type Next, type NodeRequest, allowReading, preflight, send } from './adapter.js'
 import { hasBody } from './body.js'
 import { getAccessToken, runAs, setCaller } from './context.js'
@@ -138,12 +138,20 @@ function checkCalled(provider: unknown): void {
 
 function tellAtStart(provider: AuthProvider, reporter: Reporter): void {
   for (const notice of provider.notices ?? []) reporter.report(notice)
+  if (provider.dangerouslyAllowInsecureHttp === true) reporter.report(INSECURE_HTTP)
   if (provider.authorizationServers !== undefined || provider.authenticate !== undefined) return
   reporter.hint(
     'no_discovery',
     'this guard tells clients nothing about where to get a token: wrap the verifier, new RemoteAuthProvider({ baseUrl, ' +
       'authorizationServers, tokenVerifier }), unless all clients are configured with one',
   )
+}
+
+const INSECURE_HTTP: AuthEvent = {
+  type: 'danger',
+  option: 'dangerouslyAllowInsecureHttp',
+  message:
+    'tokens may travel by http, where everybody on the way can read them (dangerouslyAllowInsecureHttp)',
 }
 
 function handle(site: Site, request: NodeRequest, response: ServerResponse, next: Next): void {
