@@ -28,6 +28,10 @@ describe('authenticateClient', () => {
       expect((await authenticate({}, basic(credentials))).clientId).toBe('service')
   })
 
+  it('takes a secret by Basic that was not encoded, as many clients send it', async () => {
+    expect((await authenticate({}, basic('service:p:ä +%'))).clientId).toBe('service')
+  })
+
   it('takes a client that is called as a URL, form-encoded', async () => {
     const encoded = `${encodeURIComponent('https://api.example.com/mcp')}:rs`
     expect((await authenticate({}, basic(encoded))).clientId).toBe('https://api.example.com/mcp')
@@ -49,7 +53,11 @@ describe('authenticateClient', () => {
         'the Basic credentials are malformed',
       ],
       [{}, basic('service'), 'the Basic credentials are malformed'],
-      [{}, basic('service:%'), 'the Basic credentials are not form-encoded'],
+      [{}, basic('%:x'), 'the Basic credentials are not form-encoded'],
+      [{}, basic('service:%'), 'service: the secret is wrong'],
+      [{}, basic('service:'), 'service: the secret is wrong'],
+      [{}, basic('nobody:'), 'there is no client nobody'],
+      [{}, basic('app:'), 'app: client_secret_basic is not how this client registered'],
     ]
     for (const [form, header, why] of wrong)
       expect(await refusal(authenticate(form, header))).toEqual(['invalid_client', why])

@@ -13,6 +13,8 @@ interface Credentials {
   readonly method: ClientAuthMethod
   /** Secret or assertion. */
   readonly proof: string
+  /** A secret as it came: many clients leave out the encoding that RFC 6749 2.3.1 wants. */
+  readonly unencoded?: string
 }
 
 /**
@@ -28,11 +30,11 @@ export async function authenticateClient(
 ): Promise<Client> {
   const credentials = readCredentials(authorization, parameters)
   const client = await server.clients.find(credentials.clientId, report)
-  const { method, proof } = credentials
+  const { method, proof, unencoded = proof } = credentials
   // A client that does not exist costs the same work as a wrong secret, and gets the same answer.
   const expected = client?.secretDigest ?? NOBODY
   const isSecret = method === 'client_secret_basic' || method === 'client_secret_post'
-  const proven = !isSecret || timingSafeEqual(Buffer.from(digest(proof)), Buffer.from(expected))
+  const proven = !isSecret || [proof, unencoded].map((secret) => isSecretOf(secret, expected)).includes(true)
   if (client === undefined) throw refused(`there is no client ${credentials.clientId.slice(0, 200)}`)
   if (!client.authMethods.includes(method))
     throw refused(`${method} is not how this client registered`, client)
@@ -42,6 +44,10 @@ export async function authenticateClient(
 }
 
 const NOBODY = digest('')
+
+function isSecretOf(secret: string, expected: string): boolean {
+  return timingSafeEqual(Buffer.from(digest(secret)), Buffer.from(expected))
+}
 
 /** Exactly one of: Basic, secret in the body, assertion, or the bare ID of a public client. */
 function readCredentials(authorization: string | undefined, parameters: Parameters): Credentials {
@@ -79,10 +85,9 @@ function readBasic(authorization: string): Credentials {
   const colon = text?.indexOf(':') ?? -1
   if (text === undefined || colon === -1) throw refused('the Basic credentials are malformed')
   const clientId = decodeForm(text.slice(0, colon))
-  const proof = decodeForm(text.slice(colon + 1))
-  if (clientId === undefined || proof === undefined)
-    throw refused('the Basic credentials are not form-encoded')
-  return { clientId, method: 'client_secret_basic', proof }
+  if (clientId === undefined) throw refused('the Basic credentials are not form-encoded')
+  const unencoded = text.slice(colon + 1)
+  return { clientId, method: 'client_secret_basic', proof: decodeForm(unencoded) ?? unencoded, unencoded }
 }
 
 function decodeUtf8(bytes: Buffer): string | undefined {
