@@ -181,6 +181,8 @@ describe('X2 what is too much, or of another kind', () => {
       for (const path of [...ENDPOINTS, '/authorize', '/sign-in', '/consent', '/sign-out']) {
         const over = await post(url + path, large(50_000), { 'content-type': FORM })
         expect([path, refusal(path, over)]).toEqual([path, expected(path, 413, 'The body is too large')])
+        const inChunks = await post(url + path, new Blob([large(50_000)]).stream(), { 'content-type': FORM })
+        expect([path, refusal(path, inChunks)]).toEqual([path, expected(path, 413, 'The body is too large')])
       }
       const json = JSON.stringify({ client_name: 'x'.repeat(50_000), redirect_uris: [REDIRECT_URI] })
       const over = await post(`${url}/register`, json, { 'content-type': 'application/json' })

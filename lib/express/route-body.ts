@@ -20,7 +20,11 @@ export function readRouteBody(
   const { body, headers } = request
   const declared = Number(headers['content-length'] ?? 0)
   // Express 4's parsers leave an empty object for what they did not read.
-  if (body !== undefined && !isEmpty(body)) return fromApp(body, declared, maxBytes)
+  if (body !== undefined && !isEmpty(body)) {
+    // In chunks it declared no length, and packed not this one.
+    const size = declared === 0 || headers['content-encoding'] !== undefined ? sizeOf(body) : declared
+    return fromApp(body, size, maxBytes)
+  }
   if (!hasBody(request)) return NONE
   if (request.readableDidRead) {
     return body === undefined
@@ -41,12 +45,21 @@ function isEmpty(body: unknown): boolean {
 }
 
 /** The app's bounds may be wider than the route's. */
-function fromApp(body: unknown, declared: number, maxBytes: number): RouteBody {
+function fromApp(body: unknown, size: number, maxBytes: number): RouteBody {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   if (bytes instanceof Uint8Array) {
     return bytes.byteLength > maxBytes ? TOO_LARGE : { kind: 'raw', bytes }
   }
-  return declared > maxBytes ? TOO_LARGE : { kind: 'parsed', value: body }
+  return size > maxBytes ? TOO_LARGE : { kind: 'parsed', value: body }
+}
+
+/** About. What cannot be written did not come from the wire, and is for the handler to judge. */
+function sizeOf(body: unknown): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(body))
+  } catch {
+    return 0
+  }
 }
 
 /** Plain listeners: an iterator makes several promises for each piece. */
