@@ -3,7 +3,7 @@ import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
 import { listConnections } from '../../lib/authorization-server/grants.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { APP, createServer, refusal } from '../support/server.js'
-import { REDIRECT_URI } from '../support/authorization-server.js'
+import { REDIRECT_URI, SECRET } from '../support/authorization-server.js'
 
 const DAY = 86_400
 
@@ -80,6 +80,19 @@ describe('refresh', () => {
     const second = await test.refresh(first.refresh_token, { scope: 'write unknown' })
     expect(second.scope).toBe('write')
     expect((await test.refresh(String(second.refresh_token), { scope: 'unknown' })).scope).toBe('read write')
+  })
+
+  it('G3 takes tokens of the secret before, and none of one that was dropped', async () => {
+    const before = createServer()
+    const { refresh_token: token } = await before.tokens()
+    const rotated = createServer({
+      secret: ['another secret of thirty-two bytes or more', SECRET],
+      store: before.store,
+    })
+    const renewed = String((await rotated.refresh(token)).refresh_token)
+    const dropped = createServer({ secret: SECRET, store: before.store })
+    expect(await refusal(dropped.refresh(renewed))).toEqual(['invalid_grant', 'this is no refresh token of this server']) // prettier-ignore
+    await expect(rotated.refresh(renewed)).resolves.toBeDefined()
   })
 
   it('V1 a grant that is revoked while it is refreshed stays revoked', async () => {
