@@ -1,6 +1,6 @@
 // Attacks on refresh tokens: threat rows R1 to R6.
 import { beforeAll, describe, expect, it, test } from '@jest/globals'
-import { disconnect, listConnections } from '../../lib/authorization-server/grants.js'
+import { disconnect, listConnections } from '../../lib/authorization-server/connections.js'
 import type { AuthorizationSite, Registered, Tokens } from '../support/authorization-server.js'
 import {
   INVALID_GRANT,

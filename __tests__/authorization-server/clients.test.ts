@@ -168,11 +168,22 @@ describe('Clients', () => {
 })
 
 describe('mayRedirectTo', () => {
+  const anywhere = createServer().server.settings
+  const mayGo = (client: Client, uri: string, settings = anywhere): boolean => mayRedirectTo(client, uri, settings)
+
   it('takes what was registered, byte for byte, but for the port of a loopback URI', () => {
-    expect(mayRedirectTo(APP, REDIRECT_URI)).toBe(true)
-    expect(mayRedirectTo(APP, 'http://127.0.0.1:1/callback')).toBe(true)
-    expect(mayRedirectTo(APP, 'http://127.0.0.1:33418/callback/')).toBe(false)
-    expect(mayRedirectTo({ ...APP, redirectUris: [] }, REDIRECT_URI)).toBe(false)
+    expect(mayGo(APP, REDIRECT_URI)).toBe(true)
+    expect(mayGo(APP, 'http://127.0.0.1:1/callback')).toBe(true)
+    expect(mayGo(APP, 'http://127.0.0.1:33418/callback/')).toBe(false)
+    expect(mayGo({ ...APP, redirectUris: [] }, REDIRECT_URI)).toBe(false)
+  })
+
+  it('A5 holds every client that nobody configured to what the operator allows now', () => {
+    const narrow = { ...anywhere, isAllowedRedirect: (uri: string) => uri.startsWith('https://') }
+    for (const origin of ['registered', 'document'] as const) {
+      expect([origin, mayGo({ ...APP, origin }, REDIRECT_URI, narrow)]).toEqual([origin, false])
+    }
+    expect(mayGo({ ...APP, origin: 'configured' }, REDIRECT_URI, narrow)).toBe(true)
   })
 })
 

@@ -7,7 +7,7 @@ import {
   isConsentKnown,
   refusalTo,
 } from '../../lib/authorization-server/consent.js'
-import { listConnections } from '../../lib/authorization-server/grants.js'
+import { listConnections } from '../../lib/authorization-server/connections.js'
 import type { AuthorizationRequest, Client } from '../../lib/authorization-server/records.js'
 import {
   type Transaction,

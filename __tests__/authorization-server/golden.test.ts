@@ -2,7 +2,7 @@
 // out (F18). Where a test here fails, the new version needs a way to read the old form too; these texts are never changed.
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { listConnections } from '../../lib/authorization-server/grants.js'
+import { listConnections } from '../../lib/authorization-server/connections.js'
 import { codeOf, readCode, readRefreshToken, refreshTokenOf } from '../../lib/authorization-server/handles.js'
 import type { Client } from '../../lib/authorization-server/records.js'
 import { registerClient } from '../../lib/authorization-server/register.js'

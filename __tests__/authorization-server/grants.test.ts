@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { disconnect, findLiveGrant, listConnections } from '../../lib/authorization-server/grants.js'
+import { disconnect, listConnections } from '../../lib/authorization-server/connections.js'
+import { findLiveGrant } from '../../lib/authorization-server/grants.js'
 import { digest } from '../../lib/runtime/digest.js'
 import { ADA, APP, createServer } from '../support/server.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
-import { listConnections } from '../../lib/authorization-server/grants.js'
+import { listConnections } from '../../lib/authorization-server/connections.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { APP, createServer, refusal } from '../support/server.js'
 import { REDIRECT_URI, SECRET } from '../support/authorization-server.js'

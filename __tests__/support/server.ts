@@ -3,7 +3,7 @@ import { type AuthEvent, OAuthProvider, type OAuthProviderOptions } from 'expres
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { type TestClock, testClock } from 'express-mcp-auth/testing'
 import { exchangeCode } from '../../lib/authorization-server/code.js'
-import { beginGrant } from '../../lib/authorization-server/grants.js'
+import { beginGrant } from '../../lib/authorization-server/begin-grant.js'
 import type { TokenAnswer } from '../../lib/authorization-server/issue.js'
 import type { AuthorizationRequest, Client, User } from '../../lib/authorization-server/records.js'
 import { refresh } from '../../lib/authorization-server/refresh.js'
@@ -76,7 +76,7 @@ export function createServer(options: Partial<OAuthProviderOptions> = {}): TestS
         challenge,
         ...request,
       }
-      const code = await beginGrant({ client, request: asked, user, scopes }, grantId, server)
+      const code = await beginGrant({ client, request: asked, user, scopes }, grantId, server, report)
       return { grantId, code, verifier }
     },
     async tokens(client = APP) {

@@ -48,7 +48,7 @@ export async function checkAuthorization(
     return { page: 'unknown_client', detail: `There is no client ${clientId.slice(0, 200)}` }
   const redirectUri = parameters.get('redirect_uri')
   if (redirectUri === undefined) return { page: 'malformed_request', detail: '"redirect_uri" is missing' }
-  if (!mayRedirectTo(client, redirectUri)) {
+  if (!mayRedirectTo(client, redirectUri, server.settings)) {
     return {
       page: 'redirect_uri_mismatch',
       detail: `This client did not register ${redirectUri.slice(0, 200)}`,

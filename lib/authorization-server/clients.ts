@@ -8,8 +8,7 @@ import { matchesRedirectUri } from '../protocol/redirect-uri.js'
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
 import type { DerivedKeys } from '../runtime/keys.js'
-import { Collection, type Stored } from '../stores/collection.js'
-import type { Store } from '../stores/store.js'
+import type { Collection, Stored } from '../stores/collection.js'
 import { RemoteKeys } from '../verifiers/jwks.js'
 import { type VerificationKey, parseKeySet, selectKeys } from '../verifiers/key-set.js'
 import { STANDALONE } from '../verifiers/verifier.js'
@@ -27,6 +26,15 @@ interface Remembered {
   readonly until: number
 }
 
+/** What they are found by. */
+export interface ClientsParts {
+  readonly settings: ServerSettings
+  readonly configured: readonly Client[]
+  readonly registrations: Collection<RegistrationRecord>
+  readonly keys: DerivedKeys
+  readonly deps: Deps
+}
+
 /** Finds clients, and keeps those that registered themselves. */
 export class Clients {
   readonly #settings: ServerSettings
@@ -40,16 +48,10 @@ export class Clients {
   readonly #documents: ClientDocuments
   readonly #keySets = new Map<string, RemoteKeys>()
 
-  constructor(
-    settings: ServerSettings,
-    configured: readonly Client[],
-    keys: DerivedKeys,
-    store: Store,
-    deps: Deps,
-  ) {
+  constructor({ settings, configured, registrations, keys, deps }: ClientsParts) {
     this.#settings = settings
     this.#configured = new Map(configured.map((client) => [client.clientId, client]))
-    this.#registrations = new Collection(store, 'clients', deps)
+    this.#registrations = registrations
     this.#budget = new RegistrationBudget(settings.registration?.maxPerHour ?? 0, deps.now)
     this.#unusedSeconds = settings.registration?.unusedSeconds ?? 0
     this.#keys = keys
@@ -208,9 +210,17 @@ function clientOf(metadata: ClientMetadata, clientId: string, origin: Client['or
   }
 }
 
-/** Whether a client may have the browser sent there. */
-export function mayRedirectTo(client: Client, redirectUri: string): boolean {
-  return client.redirectUris.some((registered) => matchesRedirectUri(registered, redirectUri))
+/**
+ * Whether a client may have the browser sent there. What the operator allows is asked each time: it holds for documents too, and for
+ * clients that registered before it was set.
+ */
+export function mayRedirectTo(
+  { origin, redirectUris }: Client,
+  redirectUri: string,
+  { isAllowedRedirect }: ServerSettings,
+): boolean {
+  if (origin !== 'configured' && isAllowedRedirect?.(redirectUri) === false) return false
+  return redirectUris.some((registered) => matchesRedirectUri(registered, redirectUri))
 }
 
 /** The key of a handle from outside. */

@@ -24,24 +24,26 @@ export async function exchangeCode(
   const grant = stored.data
   // Somebody else's code stays good: its owner may still come.
   if (grant.clientId !== client.clientId) throw refused('the code was issued to another client')
-  if (grant.code === undefined) {
-    await revokeGrant(grantId, grant, 'code_replayed', server, report)
-    throw refused('the code was used before; its grant is revoked')
-  }
-  const redirectUri = parameters.get('redirect_uri')
-  if (redirectUri !== undefined && redirectUri !== grant.code.redirectUri)
-    throw refused('"redirect_uri" is another one')
+  if (grant.code === undefined) throw refused('the grant never had a code')
+  const { redirectUri, challenge } = grant.code
+  const stated = parameters.get('redirect_uri')
+  if (stated !== undefined && stated !== redirectUri) throw refused('"redirect_uri" is another one')
   checkResource(parameters, server)
   const verifier = parameters.get('code_verifier')
   if (verifier === undefined) throw refused('there is no verifier')
-  if (!isCodeVerifier(verifier) || challengeOf(verifier) !== grant.code.challenge) {
+  const isRight = isCodeVerifier(verifier) && challengeOf(verifier) === challenge
+  if (grant.waits !== true) {
+    // Without the verifier, whoever shows an old code only found it somewhere: that must not sign anybody out.
+    if (isRight) await revokeGrant(grantId, grant, 'code_replayed', server, report)
+    throw refused('the code was used before')
+  }
+  if (!isRight) {
     // One guess: whoever stole a code has no second.
     await revokeGrant(grantId, grant, 'wrong_verifier', server, report)
     throw refused('the verifier does not match the challenge')
   }
   const now = server.deps.now()
-  const { code: _used, ...rest } = grant
-  const begun: GrantRecord = { ...rest, generation: grant.refreshable ? 1 : 0, rotatedAt: now }
+  const begun: GrantRecord = { ...grant, waits: false, generation: grant.refreshable ? 1 : 0, rotatedAt: now }
   if (await server.grants.replace(grantId, stored, begun, now + lifetimeOf(begun, server) * 1000)) {
     return tokensOf(grantId, begun, begun.scopes, server)
   }

@@ -2,9 +2,10 @@
 import { buildAuthorizationResponse } from '../protocol/authorization-response.js'
 import { plainText } from '../protocol/challenge.js'
 import { OAuthError } from '../protocol/errors.js'
+import { describeRedirect } from '../protocol/redirect-uri.js'
 import { missingScopes } from '../protocol/scopes.js'
 import { keyOf } from './clients.js'
-import { type Granted, beginGrant } from './grants.js'
+import { type Granted, beginGrant } from './begin-grant.js'
 import { codeOf } from './handles.js'
 import type { AuthorizationRequest, Client, Decision, RememberedRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
@@ -24,7 +25,12 @@ export async function isConsentKnown(
 ): Promise<boolean> {
   const { consent, isLocal } = server.settings
   if (request.prompt === 'consent') return false
-  if (consent === 'never') return client.origin === 'configured' || isLocal
+  if (consent === 'never') {
+    // A client that nobody configured may be any web page: unasked, what it gets must stay on this machine.
+    return (
+      client.origin === 'configured' || (isLocal && describeRedirect(request.redirectUri).kind === 'loopback')
+    )
+  }
   if (consent === 'always' || !mayRemember) return false
   const remembered = await server.remembered.get(keyOf(user.subject, client.clientId))
   return (
@@ -40,7 +46,7 @@ export async function grantUnasked(
   server: AuthorizationServer,
   report: Report,
 ): Promise<string> {
-  const code = await beginGrant(granted, server.deps.randomId(), server)
+  const code = await beginGrant(granted, server.deps.randomId(), server, report)
   tellGranted(granted, false, report)
   return answerTo(granted.request, { code }, server)
 }
@@ -72,7 +78,7 @@ export async function decide(
   const granted: Granted = { client, request, user, scopes }
   const { grantId } = decision
   // The grant first: whoever reads a decision then finds the grant that came of it, or knows that it has ended.
-  const code = grantId === undefined ? undefined : await beginGrant(granted, grantId, server)
+  const code = grantId === undefined ? undefined : await beginGrant(granted, grantId, server, report)
   if (!(await decideTransaction(transaction, decision, server))) {
     if (grantId !== undefined) await server.grants.remove(grantId)
     const faster = await server.transactions.get(keyOf(transaction.handle))
@@ -104,7 +110,7 @@ async function repeated(
     return { again: true, sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
   // A code that was used must not reach the client again: to use it twice ends the grant.
   const grant = await server.grants.get(grantId)
-  const waits = grant?.data.code !== undefined
+  const waits = grant?.data.waits === true
   return {
     again: true,
     sendTo: waits ? answerTo(request, { code: codeOf(server.keys, grantId) }, server) : undefined,

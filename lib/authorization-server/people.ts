@@ -3,8 +3,17 @@ import type { AuthRequest } from '../protocol/message.js'
 import { RESERVED_CLAIMS } from './issue.js'
 import type { User } from './records.js'
 
+/** What either way of signing in may have. */
+export interface UserStanding {
+  /**
+   * Asked whenever a client renews its access: whether the user may still come in. False ends the grant. A throw is an outage, and the
+   * client may try again. Default: everybody may; see `revokeUser` of the provider for closing an account at once.
+   */
+  isActive?(subject: string): Promise<boolean> | boolean
+}
+
 /** The built-in page: this checks what was typed there. */
-export interface CredentialSignIn {
+export interface CredentialSignIn extends UserStanding {
   /**
    * Resolves to the user, or null where user name and password do not belong together. A throw is an outage: the page says so.
    * It should take as long for an unknown user as for a wrong password, e.g. by comparing with a dummy hash.
@@ -16,7 +25,7 @@ export interface CredentialSignIn {
 }
 
 /** The app's own session. */
-export interface AppSignIn {
+export interface AppSignIn extends UserStanding {
   /** The user of the app's session, or null. `request` is Express's where the app is one. */
   currentUser(request: AuthRequest): Promise<User | null | undefined> | User | null | undefined
   /** Where to sign in: a path or URL of the app, which sends the browser on to `returnTo` afterwards. */
@@ -25,6 +34,14 @@ export interface AppSignIn {
 
 /** How people sign in. */
 export type SignIn = CredentialSignIn | AppSignIn
+
+/** Whether a user may still come in, as the app says. */
+export async function isActive(subject: string, { signIn }: { readonly signIn: SignIn }): Promise<boolean> {
+  if (signIn.isActive === undefined) return true
+  const active: unknown = await signIn.isActive(subject)
+  if (typeof active === 'boolean') return active
+  throw new TypeError('signIn.isActive must give true or false')
+}
 
 /** Checks what the app says of a user, and takes only what is known. */
 export function parseUser(value: unknown, asked: string): User | undefined {

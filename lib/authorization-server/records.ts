@@ -95,8 +95,10 @@ export interface GrantRecord {
   readonly scopes: readonly string[]
   /** Milliseconds since the epoch. */
   readonly startedAt: number
-  /** What the code is bound to; gone once it was used. */
+  /** What the code is bound to. Absent where there was none. */
   readonly code?: CodeBinding | undefined
+  /** Whether the code still waits for its client: until then the grant gives nothing. */
+  readonly waits?: boolean | undefined
   /** Whether refresh tokens are given. */
   readonly refreshable: boolean
   /** Of the newest refresh token, from 1; 0 before the first. */
@@ -116,6 +118,8 @@ export interface CodeBinding {
 /** What a user is connected to: an index, never the truth about a grant. Its key is the digest of the subject. */
 export interface ConnectionsRecord {
   readonly connections: readonly Connection[]
+  /** Sessions that began until then are over. Milliseconds since the epoch. */
+  readonly signedOutAt?: number | undefined
 }
 
 /** One grant in the index. */

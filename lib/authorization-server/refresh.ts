@@ -3,10 +3,13 @@
 import { OAuthError } from '../protocol/errors.js'
 import type { Parameters } from '../protocol/parameters.js'
 import { missingScopes, parseScopes } from '../protocol/scopes.js'
-import { keepGrantKnown, revokeGrant } from './grants.js'
+import { keepGrantKnown } from './connections.js'
+import { revokeGrant } from './grants.js'
 import { readRefreshToken } from './handles.js'
 import type { TokenAnswer } from './issue.js'
+import { isActive } from './people.js'
 import type { Client, GrantRecord } from './records.js'
+import { heldScopes } from './scopes.js'
 import { checkResource, lifetimeOf, tokensOf } from './tokens.js'
 import type { AuthorizationServer, Report } from './server.js'
 
@@ -29,11 +32,19 @@ export async function refresh(
     const grant = stored.data
     if (grant.clientId !== client.clientId) throw refused('the token was issued to another client')
     checkResource(parameters, server)
-    const scopes = narrowed(parameters.get('scope'), grant, server)
+    if (!(await isActive(grant.subject, server))) {
+      await revokeGrant(grantId, grant, 'inactive', server, report)
+      throw refused('the user may no longer come in; the grant is revoked')
+    }
+    const scopes = narrowed(
+      parameters.get('scope'),
+      heldScopes(grant.scopes, client, server.settings),
+      server,
+    )
     if (generation === grant.generation) {
       const now = server.deps.now()
       // Before the token is used up: where this cannot be done, it can be tried again.
-      await keepGrantKnown(grantId, grant, client, server)
+      await keepGrantKnown(grantId, grant, client, server, report)
       const next: GrantRecord = { ...grant, generation: generation + 1, rotatedAt: now }
       if (await server.grants.replace(grantId, stored, next, now + lifetimeOf(next, server) * 1000)) {
         return tokensOf(grantId, next, scopes, server)
@@ -58,12 +69,12 @@ function mayRepeat(generation: number, grant: GrantRecord, { settings, deps }: A
  */
 function narrowed(
   asked: string | undefined,
-  grant: GrantRecord,
+  held: readonly string[],
   { settings }: AuthorizationServer,
 ): readonly string[] {
   const scopes = parseScopes(asked ?? '').filter((scope) => settings.scopesSupported.includes(scope))
-  if (scopes.length === 0) return grant.scopes
-  const missing = missingScopes(grant.scopes, scopes)
+  if (scopes.length === 0) return held
+  const missing = missingScopes(held, scopes)
   if (missing.length === 0) return scopes
   throw new OAuthError('invalid_scope', 'A refresh cannot add scopes: ask for authorization again', {
     detail: `${missing.join(' ')} was not granted`,

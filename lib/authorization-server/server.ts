@@ -1,6 +1,7 @@
 // What every endpoint of one authorization server works with: its settings, its keys, and its records.
 import type { Pages } from '../pages/pages.js'
 import type { Deps } from '../runtime/deps.js'
+import { digest } from '../runtime/digest.js'
 import type { AuthEvent } from '../runtime/events.js'
 import type { DerivedKeys } from '../runtime/keys.js'
 import { Collection } from '../stores/collection.js'
@@ -102,14 +103,23 @@ export class AuthorizationServer {
     this.keys = keys
     this.deps = deps
     this.metUnreadable = metUnreadable
-    this.clients = new Clients(settings, clients, keys, store, deps)
+    // Servers that share a store share nothing else: a session, a code or a grant of one is none of the other.
+    const own = digest(settings.issuer).slice(0, 12)
+    const collection = <Data>(name: string): Collection<Data> => new Collection(store, `${own}.${name}`, deps)
+    this.clients = new Clients({
+      settings,
+      configured: clients,
+      registrations: collection('clients'),
+      keys,
+      deps,
+    })
     this.issuer = new AccessTokenIssuer(settings, keys, deps)
-    this.grants = new Collection(store, 'grants', deps)
-    this.transactions = new Collection(store, 'transactions', deps)
-    this.sessions = new Collection(store, 'sessions', deps)
-    this.connections = new Collection(store, 'connections', deps)
-    this.remembered = new Collection(store, 'remembered', deps)
-    this.assertions = new Collection(store, 'assertions', deps)
+    this.grants = collection('grants')
+    this.transactions = collection('transactions')
+    this.sessions = collection('sessions')
+    this.connections = collection('connections')
+    this.remembered = collection('remembered')
+    this.assertions = collection('assertions')
     this.tokens = new OwnTokens(this)
   }
 }

@@ -1,5 +1,5 @@
 // GET /connections: which clients act for a user. POST /connections: 303 to the page again, and one of them no longer does.
-import { disconnect, listConnections } from '../authorization-server/grants.js'
+import { disconnect, listConnections } from '../authorization-server/connections.js'
 import type { Report } from '../authorization-server/server.js'
 import type { ConnectionsPage, PageConnection } from '../pages/page.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'

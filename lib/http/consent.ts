@@ -57,7 +57,9 @@ async function openTurn(
   const client = await server.clients.find(asked.clientId, report)
   if (client === undefined) return messagePage(server, 'unknown_client', 400)
   // It may have changed its addresses since it asked.
-  if (!mayRedirectTo(client, asked.redirectUri)) return messagePage(server, 'redirect_uri_mismatch', 400)
+  if (!mayRedirectTo(client, asked.redirectUri, server.settings)) {
+    return messagePage(server, 'redirect_uri_mismatch', 400)
+  }
   return { interaction, transaction, browserId, client, signedIn }
 }
 

@@ -1,4 +1,5 @@
 // What the pages of one server share: who is signed in, where each page is, and how a person gets from one to the next.
+import { isSignedOut } from '../authorization-server/connections.js'
 import { type SignIn, parseUser } from '../authorization-server/people.js'
 import type { SessionRecord, User } from '../authorization-server/records.js'
 import { keyOf } from '../authorization-server/clients.js'
@@ -51,7 +52,9 @@ export class Interaction {
     }
     const handle = this.cookies.sessionOf(request)
     const session = handle === undefined ? undefined : await this.server.sessions.get(keyOf(handle))
-    return session && { user: session.data.user, at: session.data.signedInAt }
+    if (session === undefined) return undefined
+    const { user, signedInAt } = session.data
+    return (await isSignedOut(user.subject, signedInAt, this.server)) ? undefined : { user, at: signedInAt }
   }
 
   /** Begins a session, under a handle that nobody had before. Returns its cookie. */

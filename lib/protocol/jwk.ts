@@ -60,6 +60,8 @@ function refuseRsa(jwk: Jwk): string | undefined {
   if (modulus < 1n << 2047n) return 'an RSA key under 2048 bits'
   if (modulus >= 1n << 16384n) return 'an RSA key over 16384 bits'
   if (exponent < 65537n || exponent % 2n === 0n) return 'an RSA key with an exponent under 65537'
+  // Each bit of it costs whoever verifies.
+  if (exponent >= 1n << 32n) return 'an RSA key with an exponent over 32 bits'
   if (modulus % 2n === 0n || hasRocaFingerprint(modulus)) return 'an RSA key that can be factored'
   return undefined
 }

@@ -61,7 +61,7 @@ function isPort(port: string | undefined): boolean {
 
 /** Where an answer goes, for a page. */
 export interface RedirectTarget {
-  /** Host and port in ASCII, as a browser would show them; for an app its scheme, e.g. `cursor:`. */
+  /** Host and port in ASCII, as a browser would show them; for an app its scheme, and the host where it has one, e.g. `cursor://anysphere.cursor-mcp`. */
   readonly host: string
   readonly kind: 'web' | 'loopback' | 'app'
 }
@@ -69,6 +69,8 @@ export interface RedirectTarget {
 /** Describes a registered redirect URI to whoever is asked for consent. */
 export function describeRedirect(uri: string): RedirectTarget {
   const { protocol, host, hostname } = new URL(uri)
-  if (protocol !== 'https:' && protocol !== 'http:') return { host: protocol, kind: 'app' }
+  if (protocol !== 'https:' && protocol !== 'http:') {
+    return { host: host === '' ? protocol : `${protocol}//${host}`, kind: 'app' }
+  }
   return { host, kind: isLoopback(hostname) ? 'loopback' : 'web' }
 }

@@ -1,5 +1,4 @@
 // Options that every provider with an authorization server of its own takes, read once.
-import { randomBytes } from 'node:crypto'
 import { parseClients, type ConfiguredClient } from './configured-clients.js'
 import type { SignIn } from '../authorization-server/people.js'
 import {
@@ -8,20 +7,17 @@ import {
   type ServerSettings,
 } from '../authorization-server/server.js'
 import { createPages, type PageOptions, PAGE_OPTIONS, parsePageOptions } from '../pages/pages.js'
-import { ConfigError } from '../protocol/errors.js'
 import { OptionReader } from '../protocol/options.js'
 import { parseRedirectPattern } from '../protocol/redirect-uri-pattern.js'
 import { isLoopback } from '../protocol/urls.js'
 import { originOf, pathOf } from '../protocol/well-known.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
-import { isProduction } from '../runtime/environment.js'
 import type { AuthEvent } from '../runtime/events.js'
-import { type DerivedKeys, deriveKeys } from '../runtime/keys.js'
-import { defaultStore } from '../stores/default-store.js'
-import { EncryptedStore } from '../stores/encrypted.js'
 import type { Store } from '../stores/store.js'
 import { resourceOf } from './provider.js'
+import { parseSecret } from './server-secret.js'
+import { parseStore } from './server-store.js'
 
 /** How clients may register themselves (RFC 7591). */
 export interface ClientRegistrationOptions {
@@ -51,7 +47,8 @@ export interface AuthorizationServerOptions extends PageOptions {
   readonly issuer?: string
   /**
    * At least 32 bytes of randomness, from which every key is derived; the same on every replica. A list rotates: the first signs,
-   * the rest still verify. Without it, outside of production, one is made that ends with the process.
+   * the rest still verify. Without it, outside of production, one is made: with the default store it is kept beside it, in
+   * `.mcp-auth/secret`; else it ends with the process.
    */
   readonly secret?: string | readonly string[] | undefined
   /** Where grants, clients and sessions are kept. Default: SQLite, encrypted, in `.mcp-auth` of the project. */
@@ -116,18 +113,18 @@ export function buildServer(read: OptionReader, signIn: SignIn): BuiltServer {
   const deps = createDeps(read.raw('deps') as Partial<Deps> | undefined)
   const settings = parseSettings(read)
   const { keys, notices } = parseSecret(read)
-  const { store, close, metUnreadable } = parseStore(read, keys)
+  const kept = parseStore(read, keys)
   const server = new AuthorizationServer({
     settings,
     clients: parseClients(read),
     signIn,
     pages: createPages(withName(parsePageOptions(read), settings)),
     keys,
-    store,
+    store: kept.store,
     deps,
-    metUnreadable,
+    metUnreadable: kept.metUnreadable,
   })
-  return { server, notices: [...notices, ...dangersOf(read, settings)], close }
+  return { server, notices: [...notices, ...dangersOf(read, settings)], close: kept.close }
 }
 
 function parseSettings(read: OptionReader): ServerSettings {
@@ -229,61 +226,6 @@ function parseDocuments(read: OptionReader): ServerSettings['documents'] {
 function parseAllowedRedirects(read: OptionReader): ServerSettings['isAllowedRedirect'] {
   const patterns = read.texts('allowedClientRedirectUris')?.map(parseRedirectPattern)
   return patterns && ((uri) => patterns.some((matches) => matches(uri)))
-}
-
-const SECRET_BYTES = 32
-
-const SECRET_ADVICE =
-  'write at least 32 random bytes, the same on every replica, from a secret store or the environment. Make them with: ' +
-  "node -p \"require('crypto').randomBytes(32).toString('base64url')\""
-
-function parseSecret(read: OptionReader): {
-  readonly keys: DerivedKeys
-  readonly notices: readonly AuthEvent[]
-} {
-  const secrets = read.texts('secret')?.map((secret) => Buffer.from(secret))
-  if (secrets !== undefined) {
-    const short = secrets.find((secret) => secret.length < SECRET_BYTES)
-    if (short === undefined) return { keys: deriveKeys(secrets), notices: [] }
-    throw new ConfigError(
-      'ERR_MCP_AUTH_WEAK_KEY',
-      `${read.name('secret')} must have at least ${SECRET_BYTES} bytes, not ${short.length}: ${SECRET_ADVICE}`,
-    )
-  }
-  if (isProduction()) throw read.missing('secret', SECRET_ADVICE)
-  const message = `no "secret" is set, so everybody is signed out when this process ends: ${SECRET_ADVICE}`
-  return {
-    keys: deriveKeys([randomBytes(SECRET_BYTES)]),
-    notices: [{ type: 'hint', code: 'random_secret', message }],
-  }
-}
-
-const STORE_METHODS = ['get', 'put', 'putIfAbsent', 'compareAndSwap', 'delete'] as const
-
-interface ParsedStore extends Pick<BuiltServer, 'close'> {
-  readonly store: Store
-  readonly metUnreadable?: () => boolean
-}
-
-/** A store that was passed in is closed by whoever made it. */
-function parseStore(read: OptionReader, keys: DerivedKeys): ParsedStore {
-  const store = read.raw('store')
-  if (store === undefined) return encryptedDefault(keys)
-  const shape = Object(store) as Partial<Record<(typeof STORE_METHODS)[number], unknown>>
-  const absent = STORE_METHODS.find((method) => typeof shape[method] !== 'function')
-  if (absent === undefined) return { store: store as Store, close: () => Promise.resolve() }
-  throw read.invalid('store', `a store, e.g. new MemoryStore(): this value has no method "${absent}"`)
-}
-
-/** What is kept by default lies beside the code, and so is encrypted. */
-function encryptedDefault(keys: DerivedKeys): ParsedStore {
-  const file = defaultStore()
-  let met = false
-  const onRefused = (): void => {
-    met = true
-  }
-  const store = new EncryptedStore({ store: file, keys: keys.storage, onRefused })
-  return { store, close: () => file.close(), metUnreadable: () => met }
 }
 
 /** Pages without a name of their own say that of the resource. */

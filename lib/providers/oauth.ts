@@ -1,11 +1,12 @@
 // An app that knows its users becomes a complete OAuth 2.1 authorization server for its own MCP endpoint.
+import { disconnectUser } from '../authorization-server/connections.js'
 import type { AppSignIn, CredentialSignIn, SignIn } from '../authorization-server/people.js'
 import type { AuthorizationServer } from '../authorization-server/server.js'
 import type { VerifiedToken } from '../protocol/access-token.js'
 import type { TokenForm } from '../protocol/jws-guard.js'
 import type { ResourceDescription } from '../protocol/metadata.js'
 import { OptionReader } from '../protocol/options.js'
-import type { AuthEvent } from '../runtime/events.js'
+import { type AuthEvent, createReporter } from '../runtime/events.js'
 import type { Claim, VerifyContext } from '../verifiers/verifier.js'
 import {
   AUTHORIZATION_SERVER_OPTIONS,
@@ -68,6 +69,14 @@ export class OAuthProvider implements AuthProvider {
    */
   close(): Promise<void> {
     return this.#close()
+  }
+
+  /**
+   * Ends everything that a user granted and signs them out of the pages, from the next request on and in every process: for an account
+   * that is closed or was broken into. Rejects where the store cannot be reached.
+   */
+  revokeUser(subject: string): Promise<void> {
+    return disconnectUser(subject, this.authorizationServer, createReporter().report)
   }
 
   /** @returns what the token says, or null where it is not, or no longer, valid here. Rejects where the store cannot say. */

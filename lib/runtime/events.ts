@@ -15,7 +15,8 @@ export type HintCode =
   | 'unreadable_records'
 
 /** Why a grant came to its end. The first three mean that somebody has what is not theirs, or that a client lost count. */
-export type RevocationCause = 'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user'
+export type RevocationCause =
+  'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user' | 'inactive'
 
 /** Everything that is told. No event ever holds a token, a secret or a query string. */
 export type AuthEvent =

@@ -1,7 +1,9 @@
 // Opens a SQLite file with what is there: node:sqlite, or libsql where Node has none.
-import { appendFileSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { ConfigError } from '../protocol/errors.js'
+import { makePrivateDirectory } from '../runtime/project.js'
 
 /** What `better-sqlite3`, `libsql` and `node:sqlite` have in common. */
 export interface SqliteDatabase {
@@ -70,19 +72,39 @@ async function firstOf(drivers: readonly SqliteDriver[]): Promise<new (path: str
     const Database = await driver()
     if (Database !== undefined) return Database
   }
-  throw new ConfigError(
-    'ERR_MCP_AUTH_MISSING_OPTION',
-    'SqliteStore: this Node has no node:sqlite. Run "npm install libsql", use Node 22.13 or later, or pass "database"',
-  )
+  throw noDriver()
 }
 
 /** SQLite gives the files beside it the same permissions. */
 function createFile(path: string): void {
-  const directory = dirname(path)
-  const made = mkdirSync(directory, { recursive: true, mode: 0o700 })
-  // What lies in a directory that we made is nobody's source.
-  if (made !== undefined) appendFileSync(join(directory, '.gitignore'), '*\n', { mode: 0o600 })
+  makePrivateDirectory(dirname(path))
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
+}
+
+/**
+ * Looks for a driver without loading one, so that whoever has none is told where the store is made, and not at the first request.
+ *
+ * @throws ConfigError
+ */
+export function requireDriver(isThere: (name: string) => boolean = isInstalled): void {
+  if (!['node:sqlite', 'libsql'].some(isThere)) throw noDriver()
+}
+
+function isInstalled(name: string): boolean {
+  const require = createRequire(import.meta.url)
+  try {
+    require.resolve(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function noDriver(): ConfigError {
+  return new ConfigError(
+    'ERR_MCP_AUTH_MISSING_OPTION',
+    'SqliteStore: this Node has no node:sqlite. Run "npm install libsql", use Node 22.13 or later, or pass "database"',
+  )
 }
 
 /** Another connection has the database at this moment. */

@@ -11,6 +11,7 @@ import {
   type SqliteStatement,
   isBusy,
   openSqlite,
+  requireDriver,
 } from './sqlite-database.js'
 import type { Store, StoreEntry } from './store.js'
 import { StoreError } from './store-error.js'
@@ -244,6 +245,7 @@ function parseOpen(
     return () => Promise.resolve(database as SqliteDatabase)
   }
   if (given.startsWith(':memory:')) throw read.invalid('path', 'a file; in memory there is MemoryStore')
+  requireDriver()
   const path = resolve(given)
   return async () => {
     const opened = await openSqlite(path)
