@@ -20,7 +20,7 @@ class SlowStore extends MemoryStore {
   #noticed: (() => void) | undefined
 
   override async compareAndSwap(...call: Parameters<Store['compareAndSwap']>): Promise<boolean> {
-    if (this.isSlow && call[0] === 'transactions') {
+    if (this.isSlow && call[0].endsWith('transactions')) {
       await new Promise<void>((resolve) => {
         this.#held.push(resolve)
         this.#noticed?.()

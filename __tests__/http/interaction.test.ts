@@ -233,6 +233,23 @@ describe('signing in and out', () => {
     await expectMessage(missing, 400, 'malformed_request')
   })
 
+  test('a client that was signed in to twice is one connection, with all that it may do, and ends as one', async () => {
+    const first = await site.signIn(client, { scope: 'notes:read' }, 'mia')
+    site.clock.advance(86_400)
+    const second = await site.signIn(client, { scope: 'notes:write' }, 'mia')
+    const browser = site.browser()
+    await toConsent(browser, site, client, {}, 'mia')
+    const page = await browser.go(`${site.url}/connections`, REDIRECT_URI)
+    expect(page.html.match(/<li class="app">/g)).toHaveLength(1)
+    expect(page.html).toMatch(/notes:write[^]*notes:read|notes:read[^]*notes:write/)
+    const { csrf = '' } = formOf(page).fields
+    await browser.request(`${site.url}/connections`, { csrf, client: client.client_id })
+    const refresh = { grant_type: 'refresh_token', client_id: client.client_id }
+    for (const { refresh_token: token } of [first, second]) {
+      expect((await site.post('/token', { ...refresh, refresh_token: token })).status).toBe(400)
+    }
+  })
+
   test('somebody sees and disconnects only what is theirs', async () => {
     const tokens = await site.signIn(client, {}, 'kim')
     const browser = site.browser()

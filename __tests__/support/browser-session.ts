@@ -100,9 +100,10 @@ export function formOf({ html, url }: Pick<Shown, 'html' | 'url'>): HtmlForm {
       fields: fieldsOf(body),
     }),
   )
-  const [best] = forms.toSorted(
-    (one, other) => Object.keys(other.fields).length - Object.keys(one.fields).length,
-  )
+  // Of two that are alike, the one that comes first is how to leave.
+  const [best] = forms
+    .toReversed()
+    .toSorted((one, other) => Object.keys(other.fields).length - Object.keys(one.fields).length)
   if (best === undefined) throw new Error(`no form at ${url.href}: ${html.slice(0, 500)}`)
   return best
 }

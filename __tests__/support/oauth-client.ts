@@ -6,6 +6,7 @@ import type {
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
+import { Browser } from './browser-session.js'
 
 /** Where the client waits for the browser. Nobody listens there: the journey ends when it is sent there. */
 const REDIRECT_URI = 'http://127.0.0.1:33418/callback'
@@ -21,6 +22,8 @@ export class HeadlessOAuthClient implements OAuthClientProvider {
     response_types: ['code'],
     token_endpoint_auth_method: 'none',
   }
+  /** Who sits at the browser, where a page asks. */
+  username = 'ada'
   /** Every authorization request that was made, in order. */
   readonly authorizationRequests: URLSearchParams[] = []
   /** What the browser brought back last. */
@@ -39,7 +42,7 @@ export class HeadlessOAuthClient implements OAuthClientProvider {
 
   async redirectToAuthorization(url: URL): Promise<void> {
     this.authorizationRequests.push(url.searchParams)
-    const back = await this.#browser.visit(url, REDIRECT_URI)
+    const back = await this.#browser.grant(url, REDIRECT_URI, this.username)
     if (back.searchParams.get('state') !== this.#state) throw new Error('the state came back changed')
     this.callback = back.searchParams
   }
@@ -60,6 +63,11 @@ export class HeadlessOAuthClient implements OAuthClientProvider {
     this.#tokens = tokens
   }
 
+  invalidateCredentials(which: 'all' | 'client' | 'tokens' | 'verifier' | 'discovery'): void {
+    if (which === 'all' || which === 'tokens') this.#tokens = undefined
+    if (which === 'all' || which === 'client') this.#client = undefined
+  }
+
   codeVerifier(): string {
     return this.#verifier
   }
@@ -74,32 +82,5 @@ export class HeadlessOAuthClient implements OAuthClientProvider {
 
   saveDiscoveryState(state: OAuthDiscoveryState): void {
     this.#discovery = state
-  }
-}
-
-/** Follows redirects and keeps cookies, as a browser does. */
-class Browser {
-  readonly #cookies = new Map<string, string>()
-
-  /** Visits a page and goes where it is sent, until it is sent to `destination`. */
-  async visit(start: URL, destination: string): Promise<URL> {
-    let url = start
-    while (!url.href.startsWith(destination)) {
-      const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-      const response = await fetch(url, { redirect: 'manual', headers: { cookie } })
-      for (const line of response.headers.getSetCookie()) this.#keep(line)
-      const location = response.headers.get('location')
-      if (location === null)
-        throw new Error(`stuck at ${url.href}: ${response.status} ${await response.text()}`)
-      url = new URL(location, url)
-    }
-    return url
-  }
-
-  #keep(line: string): void {
-    const [, name, value] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-    if (name === undefined || value === undefined) return
-    if (value === '') this.#cookies.delete(name)
-    else this.#cookies.set(name, value)
   }
 }
