@@ -44,15 +44,23 @@ describe('sendSecured', () => {
     expect(response.headers.has('access-control-allow-origin')).toBe(false)
   })
 
-  it('writes every header that helmet would', async () => {
-    const secure = helmet({ strictTransportSecurity: false })
+  it('writes every header of helmet that means something for what is no page', async () => {
+    const secure = helmet({
+      strictTransportSecurity: false,
+      crossOriginOpenerPolicy: false,
+      originAgentCluster: false,
+      xDnsPrefetchControl: false,
+      xDownloadOptions: false,
+      xPermittedCrossDomainPolicies: false,
+      xXssProtection: false,
+    })
     const url = await listen((request, response) => {
       secure(request, response, () => response.end())
     })
     const names = [...(await fetch(url)).headers.keys()].filter((name) =>
       /^(?:content-s|cross|origin|ref|x-)/.test(name),
     )
-    expect(names.length).toBeGreaterThan(8)
+    expect(names).toHaveLength(5)
     expect([...(await fetch(await serve(plain))).headers.keys()]).toEqual(expect.arrayContaining(names))
   })
 
