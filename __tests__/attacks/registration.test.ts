@@ -5,6 +5,7 @@ import express from 'express'
 import { OAuthProvider, mcpAuth } from 'express-mcp-auth'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { beforeAll, describe, expect, it, test } from '@jest/globals'
+import { digest } from '../../lib/runtime/digest.js'
 import {
   type AuthorizationSite,
   REDIRECT_URI,
@@ -108,7 +109,7 @@ describe('registration', () => {
       token_endpoint_auth_method: 'client_secret_basic',
     })
     const { client_id: id, client_secret: secret } = body as Registered
-    const kept = await store.get('clients', id)
+    const kept = await store.get(`${digest(own.issuer).slice(0, 12)}.clients`, id)
     expect(kept?.value).toContain(REDIRECT_URI)
     expect(kept?.value).not.toContain(secret)
   })

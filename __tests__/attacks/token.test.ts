@@ -555,6 +555,7 @@ describe('T12 what is no form', () => {
     'application/json',
     'text/plain',
     'multipart/form-data; boundary=x',
+    `application/json, ${form}`,
     `${form}, application/json`,
     `${form}, ${form}`,
     `${form}; charset=utf-16`,

@@ -12,7 +12,14 @@ import {
   signParts,
   startKeySet,
 } from '../support/issuer.js'
-import { type TestServer, BASE_URL, createServer, parametersOf, refusal } from '../support/server.js'
+import {
+  type TestServer,
+  BASE_URL,
+  createServer,
+  parametersOf,
+  refusal,
+  collectionOf,
+} from '../support/server.js'
 
 const stubs: Stub[] = []
 afterAll(() => Promise.all(stubs.map((stub) => stub.close())))
@@ -194,6 +201,6 @@ describe('private_key_jwt', () => {
     const digest = createHash('sha256')
       .update(JSON.stringify(['robot', jti]))
       .digest('hex')
-    expect(await test.store.get('assertions', digest)).toBeDefined()
+    expect(await test.store.get(collectionOf('assertions'), digest)).toBeDefined()
   })
 })

@@ -5,7 +5,7 @@ import type { Client } from '../../lib/authorization-server/records.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { REDIRECT_URI } from '../support/authorization-server.js'
 import { createKey, jsonAnswer, startStub } from '../support/issuer.js'
-import { APP, type TestServer, createServer } from '../support/server.js'
+import { APP, type TestServer, createServer, collectionOf } from '../support/server.js'
 
 const DAY = 86_400
 const PUBLIC = { redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: 'none' }
@@ -105,7 +105,7 @@ describe('Clients', () => {
     test.store.before = async ({ method }) => {
       if (method !== 'compareAndSwap') return
       test.store.before = undefined
-      await test.store.delete('clients', client.clientId)
+      await test.store.delete(collectionOf('clients'), client.clientId)
     }
     expect((await register(test)).clientId).toBe(client.clientId)
     expect(test.events.map(({ type }) => type)).toEqual(['client.registered', 'client.registered'])
@@ -114,7 +114,7 @@ describe('Clients', () => {
   it('writes over a registration that cannot be read', async () => {
     const test = createServer()
     const { clientId } = await register(test)
-    await test.store.put('clients', clientId, {
+    await test.store.put(collectionOf('clients'), clientId, {
       value: '{"client"',
       version: 'v',
       expiresAt: test.clock.now() + 1e9,
@@ -169,7 +169,8 @@ describe('Clients', () => {
 
 describe('mayRedirectTo', () => {
   const anywhere = createServer().server.settings
-  const mayGo = (client: Client, uri: string, settings = anywhere): boolean => mayRedirectTo(client, uri, settings)
+  const mayGo = (client: Client, uri: string, settings = anywhere): boolean =>
+    mayRedirectTo(client, uri, settings)
 
   it('takes what was registered, byte for byte, but for the port of a loopback URI', () => {
     expect(mayGo(APP, REDIRECT_URI)).toBe(true)

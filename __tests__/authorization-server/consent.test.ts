@@ -16,7 +16,7 @@ import {
 } from '../../lib/authorization-server/transaction.js'
 import { OAuthError } from '../../lib/protocol/errors.js'
 import { REDIRECT_URI, pkce } from '../support/authorization-server.js'
-import { ADA, APP, BASE_URL, type TestServer, createServer } from '../support/server.js'
+import { ADA, APP, BASE_URL, type TestServer, createServer, collectionOf } from '../support/server.js'
 
 const { verifier, challenge } = pkce()
 const REQUEST: AuthorizationRequest = {
@@ -125,7 +125,7 @@ describe('decide', () => {
     const test = createServer()
     const transaction = await (await begin(test))()
     test.store.before = async ({ method, collection }) => {
-      if (method !== 'compareAndSwap' || collection !== 'transactions') return
+      if (method !== 'compareAndSwap' || collection !== collectionOf('transactions')) return
       test.store.before = undefined
       test.clock.advance(600)
     }

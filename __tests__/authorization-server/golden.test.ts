@@ -7,7 +7,7 @@ import { codeOf, readCode, readRefreshToken, refreshTokenOf } from '../../lib/au
 import type { Client } from '../../lib/authorization-server/records.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { digest } from '../../lib/runtime/digest.js'
-import { ADA, type TestServer, createServer, refusal } from '../support/server.js'
+import { ADA, type TestServer, createServer, refusal, collectionOf } from '../support/server.js'
 
 const SECRET = 'a secret of thirty-two bytes or more, for golden files'
 const GRANT = 'AAAABBBBCCCCDDDDEEEEFFFF'
@@ -25,8 +25,8 @@ const METADATA = {
 const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
 
 const CLIENT_RECORD = `{"client":{"clientId":"${CLIENT}","origin":"registered","name":"Golden","redirectUris":["http://127.0.0.1:33418/callback"],"grantTypes":["authorization_code","refresh_token"],"authMethods":["none"]},"metadata":{"redirect_uris":["http://127.0.0.1:33418/callback"],"client_name":"Golden","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"},"issuedAt":1700000000}`
-const WAITING_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1700000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"refreshable":true,"generation":0,"rotatedAt":1700000000000}`
-const USED_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1690000000000,"refreshable":true,"generation":7,"rotatedAt":1699990000000,"revokedGeneration":3}`
+const WAITING_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1700000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"waits":true,"refreshable":true,"generation":0,"rotatedAt":1700000000000}`
+const USED_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1690000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"waits":false,"refreshable":true,"generation":7,"rotatedAt":1699990000000,"revokedGeneration":3}`
 const CONNECTIONS = `{"connections":[{"grantId":"${GRANT}","clientId":"${CLIENT}","since":1690000000000}]}`
 const SESSION = '{"user":{"subject":"ada","name":"Ada"},"signedInAt":1700000000000}'
 
@@ -40,8 +40,8 @@ const write = (collection: string, key: string, value: string): Promise<void> =>
 beforeEach(async () => {
   store = new MemoryStore({ deps: { now: () => 1_700_000_000_000 } })
   test = createServer({ secret: SECRET, store })
-  await write('clients', CLIENT, CLIENT_RECORD)
-  await write('connections', digest('ada'), CONNECTIONS)
+  await write(collectionOf('clients'), CLIENT, CLIENT_RECORD)
+  await write(collectionOf('connections'), digest('ada'), CONNECTIONS)
   const found = await test.server.clients.find(CLIENT, test.report)
   if (found === undefined) throw new Error('the client cannot be read')
   client = found
@@ -79,7 +79,7 @@ describe('F18 what was given out', () => {
 
 describe('F18 what was written down', () => {
   it('F18 a grant whose code waits', async () => {
-    await write('grants', GRANT, WAITING_GRANT)
+    await write(collectionOf('grants'), GRANT, WAITING_GRANT)
     const answer = await test.exchange(CODE, VERIFIER, client)
     expect(answer).toMatchObject({ scope: 'read write', refresh_token: REFRESH_1 })
     expect(await test.server.tokens.verify(answer.access_token)).toMatchObject({
@@ -90,7 +90,7 @@ describe('F18 what was written down', () => {
   })
 
   it('F18 a grant that was refreshed, and partly revoked', async () => {
-    await write('grants', GRANT, USED_GRANT)
+    await write(collectionOf('grants'), GRANT, USED_GRANT)
     expect(await listConnections('ada', test.server)).toEqual([
       { grantId: GRANT, clientId: CLIENT, since: 1_690_000_000_000, scopes: ['read', 'write'] },
     ])
@@ -99,7 +99,7 @@ describe('F18 what was written down', () => {
   })
 
   it('F18 a session', async () => {
-    await write('sessions', digest('handle'), SESSION)
+    await write(collectionOf('sessions'), digest('handle'), SESSION)
     expect((await test.server.sessions.get(digest('handle')))?.data).toEqual({
       user: { subject: 'ada', name: 'Ada' },
       signedInAt: 1_700_000_000_000,
@@ -109,16 +109,19 @@ describe('F18 what was written down', () => {
   it('F18 the same is written today', async () => {
     const today = createServer({ secret: SECRET })
     await registerClient(METADATA, today.server, today.report)
-    expect((await today.store.get('clients', CLIENT))?.value).toBe(CLIENT_RECORD)
+    expect((await today.store.get(collectionOf('clients'), CLIENT))?.value).toBe(CLIENT_RECORD)
     const registered = await today.server.clients.find(CLIENT, today.report)
     const { grantId } = await today.begin({ client: registered!, user: ADA })
-    const grant = JSON.parse((await today.store.get('grants', grantId))!.value) as Record<string, unknown>
+    const grant = JSON.parse((await today.store.get(collectionOf('grants'), grantId))!.value) as Record<
+      string,
+      unknown
+    >
     const golden = JSON.parse(WAITING_GRANT) as typeof grant
     expect({ ...grant, code: { ...(grant['code'] as object), challenge: undefined } }).toEqual({
       ...golden,
       code: { ...(golden['code'] as object), challenge: undefined },
     })
-    const index = (await today.store.get('connections', digest('ada')))?.value
+    const index = (await today.store.get(collectionOf('connections'), digest('ada')))?.value
     expect(index).toBe(CONNECTIONS.replace(GRANT, grantId).replace('1690000000000', '1700000000000'))
   })
 })

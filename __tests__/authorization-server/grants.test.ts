@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { disconnect, listConnections } from '../../lib/authorization-server/connections.js'
 import { findLiveGrant } from '../../lib/authorization-server/grants.js'
 import { digest } from '../../lib/runtime/digest.js'
-import { ADA, APP, createServer } from '../support/server.js'
+import { ADA, APP, createServer, collectionOf } from '../support/server.js'
 
 const DAY = 86_400
 
@@ -30,8 +30,8 @@ describe('beginGrant', () => {
   it('G6 fails before there is a grant where the index cannot be written', async () => {
     const test = createServer()
     test.store.before = ({ method, collection }) => {
-      if (method === 'putIfAbsent' && collection === 'connections') throw new Error('away')
-      if (collection === 'grants') throw new Error('a grant was written')
+      if (method === 'putIfAbsent' && collection === collectionOf('connections')) throw new Error('away')
+      if (collection === collectionOf('grants')) throw new Error('a grant was written')
     }
     await expect(test.begin()).rejects.toThrow('away')
   })
@@ -58,7 +58,7 @@ describe('listConnections', () => {
     const test = createServer()
     const user = { subject: '../../*:x' }
     await test.begin({ user })
-    expect(await test.store.get('connections', digest(user.subject))).toBeDefined()
+    expect(await test.store.get(collectionOf('connections'), digest(user.subject))).toBeDefined()
   })
 
   it('loses none where two processes add to it at once', async () => {
@@ -66,7 +66,7 @@ describe('listConnections', () => {
     await test.tokens()
     const other = createServer({ store: test.store })
     test.store.before = async ({ method, collection }) => {
-      if (method !== 'compareAndSwap' || collection !== 'connections') return
+      if (method !== 'compareAndSwap' || collection !== collectionOf('connections')) return
       test.store.before = undefined
       await other.tokens()
     }
@@ -78,7 +78,7 @@ describe('listConnections', () => {
     const test = createServer()
     const other = createServer({ store: test.store })
     test.store.before = async ({ method, collection }) => {
-      if (method !== 'putIfAbsent' || collection !== 'connections') return
+      if (method !== 'putIfAbsent' || collection !== collectionOf('connections')) return
       test.store.before = undefined
       await other.tokens()
     }
@@ -88,7 +88,7 @@ describe('listConnections', () => {
 
   it('writes over an index that cannot be read', async () => {
     const test = createServer()
-    await test.store.put('connections', digest('ada'), {
+    await test.store.put(collectionOf('connections'), digest('ada'), {
       value: '{',
       version: 'v',
       expiresAt: test.clock.now() + 1e9,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
 import { listConnections } from '../../lib/authorization-server/connections.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
-import { APP, createServer, refusal } from '../support/server.js'
+import { APP, createServer, refusal, collectionOf } from '../support/server.js'
 import { REDIRECT_URI, SECRET } from '../support/authorization-server.js'
 
 const DAY = 86_400
@@ -52,7 +52,7 @@ describe('refresh', () => {
     const second = await test.refresh(first.refresh_token, {}, client)
     test.clock.advance(20 * DAY)
     test.store.before = ({ method, collection }) => {
-      if (method === 'compareAndSwap' && collection === 'clients') throw new Error('away')
+      if (method === 'compareAndSwap' && collection === collectionOf('clients')) throw new Error('away')
     }
     await expect(test.refresh(String(second.refresh_token), {}, client)).rejects.toThrow('away')
     expect((await test.server.grants.get(first.grantId))?.data.generation).toBe(2)

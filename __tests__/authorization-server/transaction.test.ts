@@ -7,7 +7,7 @@ import {
   findTransaction,
 } from '../../lib/authorization-server/transaction.js'
 import { REDIRECT_URI } from '../support/authorization-server.js'
-import { createServer } from '../support/server.js'
+import { createServer, collectionOf } from '../support/server.js'
 
 const REQUEST: AuthorizationRequest = {
   clientId: 'app',
@@ -60,7 +60,7 @@ describe('a transaction', () => {
     const written: string[] = []
     test.store.before = ({ key }) => written.push(key)
     const handle = await beginTransaction(REQUEST, 'the ID of a browser', false, test.server)
-    const record = (await test.store.get('transactions', String(written[0])))?.value
+    const record = (await test.store.get(collectionOf('transactions'), String(written[0])))?.value
     expect(record).toContain(REDIRECT_URI)
     expect(`${written.join()} ${record}`).not.toMatch(new RegExp(`${handle}|the ID of a browser`))
   })

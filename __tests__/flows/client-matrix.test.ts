@@ -254,7 +254,7 @@ function renew(
       ...resourceOf(client, endpoints),
       ...form,
     }),
-    { ...headers, ...client.refreshHeaders },
+    headers,
   )
 }
 

@@ -91,14 +91,6 @@ describe('readForm', () => {
     expect(refusalOf(() => readForm(request(...types), raw('a=b')))).toEqual(refused(SEND_FORM))
   })
 
-  it('reads the form of the Inspector, which says two types in one line', () => {
-    const both = `${JSON_TYPE}, ${FORM}`
-    expect(readForm(request(both), raw('a=b')).get('a')).toBe('b')
-    expect(readForm(request(both), parsed({ a: 'b' })).get('a')).toBe('b')
-    expect(refusalOf(() => readForm(request(both, FORM), raw('a=b')))).toEqual(refused(SEND_FORM))
-    expect(refusalOf(() => readJson(request(both), raw('{}')))).toEqual(refused(SEND_JSON))
-  })
-
   it('needs no raw headers to read a type', () => {
     const plain: AuthRequest = { headers: { 'content-type': FORM } }
     expect(readForm(plain, raw('a=b')).get('a')).toBe('b')

@@ -229,7 +229,7 @@ describe('describeRedirect', () => {
     ['http://[::1]:3000/cb', '[::1]:3000', 'loopback'],
     ['https://localhost/cb', 'localhost', 'loopback'],
     ['https://0x7f.1/cb', '127.0.0.1', 'loopback'],
-    ['cursor://anysphere.cursor-mcp/oauth/callback', 'cursor:', 'app'],
+    ['cursor://anysphere.cursor-mcp/oauth/callback', 'cursor://anysphere.cursor-mcp', 'app'],
     ['com.example.app:/cb', 'com.example.app:', 'app'],
   ])('U8 shows where %s leads', (uri, host, kind) => {
     expect(describeRedirect(uri)).toEqual({ host, kind })

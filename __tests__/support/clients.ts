@@ -24,7 +24,6 @@ export interface McpClient {
   readonly repeatsRedirectUri?: boolean
   /** Scopes with a refresh. Default: none. */
   readonly refreshScope?: string
-  readonly refreshHeaders?: Readonly<Record<string, string>>
   /** Runs in a browser, so that it reads only what CORS lets it. */
   readonly origin?: string
 }
@@ -222,8 +221,6 @@ export const MCP_CLIENTS: readonly McpClient[] = [
     },
     redirectUris: ['http://localhost:6274/oauth/callback', 'http://localhost:6274/oauth/callback/debug'],
     origin: 'http://localhost:6274',
-    // inspector#1160
-    refreshHeaders: { 'content-type': 'application/json, application/x-www-form-urlencoded' },
   },
   {
     name: 'mcp-remote',

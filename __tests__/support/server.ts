@@ -10,10 +10,16 @@ import { refresh } from '../../lib/authorization-server/refresh.js'
 import type { AuthorizationServer } from '../../lib/authorization-server/server.js'
 import { OAuthError } from '../../lib/protocol/errors.js'
 import { type Parameters, parseParameters } from '../../lib/protocol/parameters.js'
+import { digest } from '../../lib/runtime/digest.js'
 import { REDIRECT_URI, SECRET, pkce, signIn } from './authorization-server.js'
 import { HookedStore } from './hooked-store.js'
 
 export const BASE_URL = 'https://api.example.com'
+
+/** What a collection of the server at an issuer is called in its store. */
+export const collectionOf = (name: string, issuer = BASE_URL): string =>
+  `${digest(issuer).slice(0, 12)}.${name}`
+
 export const ADA: User = { subject: 'ada', name: 'Ada', claims: { email: 'ada@example.com' } }
 
 /** A public client that may do what apps do. */

@@ -18,11 +18,11 @@ const NO_PARAMETERS = parseParameters('')
 export function readForm(request: AuthRequest, body: RouteBody): Parameters {
   if (body.kind === 'none') return NO_PARAMETERS
   if (body.kind === 'parsed') {
-    if (!isInspectors(request)) requireType(request, [FORM, JSON_TYPE])
+    requireType(request, [FORM, JSON_TYPE])
     return readParsed(body.value)
   }
   const bytes = bytesOf(body)
-  if (!isInspectors(request)) requireType(request, [FORM])
+  requireType(request, [FORM])
   return parseParameters(decode(bytes))
 }
 
@@ -48,20 +48,12 @@ function bytesOf(body: Exclude<RouteBody, { kind: 'none' | 'parsed' }>): Uint8Ar
   throw refuse(`The body cannot be read: ${body.reason}`)
 }
 
-/** MCP Inspector 0.21 renews its tokens with a form that says this; refused, it would be signed out each hour. */
-function isInspectors({ headers, rawHeaders = [] }: AuthRequest): boolean {
-  return headers['content-type'] === `${JSON_TYPE}, ${FORM}` && typeLines(rawHeaders) < 2
-}
-
-/** node keeps the first of several lines. */
-function typeLines(rawHeaders: readonly string[]): number {
-  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-type').length
-}
-
 /** RFC 9110 8.3: one media type. Which of several was meant is not for us to guess. */
 function requireType({ headers, rawHeaders = [] }: AuthRequest, types: readonly string[]): void {
   const header = headers['content-type']
-  const match = typeof header === 'string' && typeLines(rawHeaders) < 2 ? MEDIA_TYPE.exec(header) : null
+  // node keeps the first of several lines.
+  const lines = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-type')
+  const match = typeof header === 'string' && lines.length < 2 ? MEDIA_TYPE.exec(header) : null
   if (match === null || !types.includes((match[1] as string).toLowerCase())) {
     throw refuse(`Send the body with "Content-Type: ${types[0]}"`)
   }
