@@ -140,9 +140,11 @@ function withFaults(real: Store): Store {
   let writes = 0
   const write = async <Result>(
     operation: string,
-    collection: string,
+    whole: string,
     work: () => Promise<Result>,
   ): Promise<Result> => {
+    // What stands before the dot names the server.
+    const collection = whole.slice(whole.indexOf('.') + 1)
     const nth = ++writes
     const strike = async (when: 'before' | 'after'): Promise<void> => {
       if (killed?.when !== when || killed.nth !== nth) return

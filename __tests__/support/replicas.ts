@@ -44,15 +44,19 @@ export interface Balancer {
   close(): Promise<void>
 }
 
-/** A request that is not answered is sent again to the next one, as a client or a person would do. */
-export async function startBalancer(): Promise<Balancer> {
+/**
+ * A request that is not answered is sent again to the next one, as a client or a person would do.
+ *
+ * @param patient whether 503 is no answer either
+ */
+export async function startBalancer(patient = false): Promise<Balancer> {
   let targets: readonly string[] = []
   const server = createServer((request, response) => {
     void (async () => {
       const body = await buffer(request)
       for (const target of targets) {
         const answer = await forward(target, request, body).catch(() => undefined)
-        if (answer === undefined) continue
+        if (answer === undefined || (patient && answer.status === 503)) continue
         response.writeHead(answer.status, answer.headers).end(answer.body)
         return
       }
@@ -104,7 +108,7 @@ export async function grantsIn(
 }
 
 async function dump(kind: ReplicaSettings['kind'], address: string): Promise<[string, number][]> {
-  const where = `FROM mcp_auth_entries WHERE collection = 'grants'`
+  const where = `FROM mcp_auth_entries WHERE collection LIKE '%.grants'`
   if (kind === 'sqlite') {
     const database = await openSqlite(address)
     const rows = `SELECT json_group_array(json_array(value, expires_at)) AS held ${where} AND expires_at > ?`
@@ -119,7 +123,7 @@ async function dump(kind: ReplicaSettings['kind'], address: string): Promise<[st
     return (rows as { value: string; expires_at: string }[]).map((row) => [row.value, Number(row.expires_at)])
   }
   const client = await createClient({ url: address }).connect()
-  const keys = await client.keys('mcp-auth:grants:*')
+  const keys = await client.keys('mcp-auth:*.grants:*')
   const held = keys.length === 0 ? [] : await client.mGet(keys)
   await client.close()
   return held.flatMap((text) => {
