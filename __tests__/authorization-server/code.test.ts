@@ -77,6 +77,16 @@ describe('exchangeCode', () => {
     ])
   })
 
+  it('T2 who shows a used code without its verifier only found it: that signs nobody out', async () => {
+    const test = createServer()
+    const { code, verifier } = await test.begin()
+    const { access_token: token } = await test.exchange(code, verifier)
+    expect(await refusal(test.exchange(code, pkce().verifier))).toEqual(['invalid_grant', 'the code was used before']) // prettier-ignore
+    expect(await test.server.tokens.verify(token)).not.toBeNull()
+    await refusal(test.exchange(code, verifier))
+    expect(await test.server.tokens.verify(token)).toBeNull()
+  })
+
   it('T1 whoever revokes meanwhile is not told of again', async () => {
     const test = createServer()
     const { grantId, code, verifier } = await test.begin()
