@@ -58,6 +58,7 @@ export async function disconnectUser(
         : await server.connections.replace(key, read, ended, lifeOfIndex(server))
     // Somebody who granted something meanwhile has it ended in the next turn.
     if (written !== undefined) return
+    await makeWay(key, server)
   }
 }
 
@@ -112,8 +113,7 @@ export async function addConnection(
     if (read === undefined) {
       const alone: ConnectionsRecord = { connections: [connection] }
       if ((await server.connections.create(key, alone, lifeOfIndex(server))) !== undefined) return
-      // What stands there and cannot be read, e.g. after the secret was changed, would never let anybody pass.
-      if ((await server.connections.get(key)) === undefined) await server.connections.remove(key)
+      await makeWay(key, server)
       continue
     }
     const others = (await withoutEnded(read.data, server)).filter(
@@ -127,6 +127,11 @@ export async function addConnection(
     const next: ConnectionsRecord = { ...read.data, connections: kept }
     if ((await server.connections.replace(key, read, next, lifeOfIndex(server))) !== undefined) return
   }
+}
+
+/** What stands there and cannot be read, e.g. after the secret was changed, would never let anybody pass. */
+async function makeWay(key: string, server: AuthorizationServer): Promise<void> {
+  if ((await server.connections.get(key)) === undefined) await server.connections.remove(key)
 }
 
 /** Whoever has the most makes room, by the oldest of its own: no client ends what another was granted. */
