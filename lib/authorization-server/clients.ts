@@ -15,7 +15,7 @@ import { STANDALONE } from '../verifiers/verifier.js'
 import { ClientDocuments } from './cimd.js'
 import type { Client, ClientAuthMethod, RegistrationRecord } from './records.js'
 import { RegistrationBudget } from './registration-budget.js'
-import type { Report, ServerSettings } from './server.js'
+import type { Report, ServerSettings } from './settings.js'
 
 /** A registered client is read again after so long: one that was forgotten meanwhile stays known that much longer. */
 const REMEMBERED_SECONDS = 60

@@ -1,19 +1,30 @@
 // Access tokens of this server: a signature that holds, and a grant that still lives. The second is asked of the store each time, so
 // that what one process revokes is refused by all from the next request on.
 import type { VerifiedToken } from '../protocol/access-token.js'
+import type { Deps } from '../runtime/deps.js'
+import type { DerivedKeys } from '../runtime/keys.js'
+import type { Collection, Stored } from '../stores/collection.js'
 import { JWTVerifier } from '../verifiers/jwt.js'
 import { STANDALONE, type VerifyContext } from '../verifiers/verifier.js'
-import { findLiveGrant } from './grants.js'
-import type { AuthorizationServer } from './server.js'
+import { type GrantGeneration, readTokenId } from './handles.js'
+import type { GrantRecord } from './records.js'
+import type { ServerSettings } from './settings.js'
+
+/** What they are judged by. */
+export interface OwnTokensParts {
+  readonly settings: ServerSettings
+  readonly keys: DerivedKeys
+  readonly deps: Deps
+  readonly grants: Collection<GrantRecord>
+}
 
 /** Verifies what the token endpoint gave out. */
 export class OwnTokens {
   readonly #verifier: JWTVerifier
-  readonly #server: AuthorizationServer
+  readonly #grants: Collection<GrantRecord>
 
-  constructor(server: AuthorizationServer) {
-    const { settings, keys, deps } = server
-    this.#server = server
+  constructor({ settings, keys, deps, grants }: OwnTokensParts) {
+    this.#grants = grants
     this.#verifier = new JWTVerifier({
       publicKey: { keys: keys.published },
       issuer: settings.issuer,
@@ -29,8 +40,20 @@ export class OwnTokens {
   async verify(token: string, context: VerifyContext = STANDALONE): Promise<VerifiedToken | null> {
     const verified = await this.#verifier.verifyToken(token, context)
     if (verified === null) return null
-    const live = await findLiveGrant(verified.claims['jti'], this.#server)
+    const live = await findLiveGrant(verified.claims['jti'], { grants: this.#grants })
     if (live !== undefined) return verified
     return context.refuse({ stage: 'revoked', expected: 'a grant that lives', got: 'one that was revoked' })
   }
+}
+
+/** The grant behind an access token that is still good; undefined where it was revoked or has ended. */
+export async function findLiveGrant(
+  jti: unknown,
+  { grants }: Pick<OwnTokensParts, 'grants'>,
+): Promise<(GrantGeneration & { readonly grant: Stored<GrantRecord> }) | undefined> {
+  const named = readTokenId(jti)
+  const grant = named && (await grants.get(named.grantId))
+  if (named === undefined || grant === undefined || grant.data.waits === true) return undefined
+  const { revokedGeneration = -1 } = grant.data
+  return named.generation > revokedGeneration ? { ...named, grant } : undefined
 }

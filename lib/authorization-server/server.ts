@@ -2,7 +2,6 @@
 import type { Pages } from '../pages/pages.js'
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
-import type { AuthEvent } from '../runtime/events.js'
 import type { DerivedKeys } from '../runtime/keys.js'
 import { Collection } from '../stores/collection.js'
 import type { Store } from '../stores/store.js'
@@ -18,50 +17,9 @@ import type {
   SessionRecord,
   TransactionRecord,
 } from './records.js'
+import type { RegistrationSettings, Report, ServerSettings } from './settings.js'
 
-/** How clients may register themselves (RFC 7591). */
-export interface RegistrationSettings {
-  /** Digest of the token that has to be presented; absent where anybody may register. */
-  readonly initialTokenDigest?: string | undefined
-  /** How long a client lives that nobody ever signed in with. */
-  readonly unusedSeconds: number
-  /** Most new clients in an hour, by one process. */
-  readonly maxPerHour: number
-}
-
-/** What was decided by options, once. */
-export interface ServerSettings {
-  /** Byte for byte, in metadata, tokens and responses alike. */
-  readonly issuer: string
-  /** Of every endpoint, without a slash at its end. */
-  readonly baseUrl: string
-  /** The one resource that tokens are for. */
-  readonly resource: string
-  readonly resourceName: string | undefined
-  readonly scopesSupported: readonly string[]
-  /** Granted where a client asks for none. */
-  readonly defaultScopes: readonly string[]
-  /** What a user cannot leave out. */
-  readonly requiredScopes: readonly string[]
-  readonly consent: 'always' | 'remember' | 'never'
-  /** Whether only this machine can call: then `consent: 'never'` covers every client, and documents may come from this machine too. */
-  readonly isLocal: boolean
-  readonly accessTokenSeconds: number
-  readonly refreshTokenSeconds: number
-  readonly refreshGraceSeconds: number
-  readonly codeSeconds: number
-  readonly transactionSeconds: number
-  readonly sessionSeconds: number
-  readonly registration: RegistrationSettings | undefined
-  /** Whether a client ID may be the URL of a document (CIMD); undefined where not. */
-  readonly documents: { readonly isAllowed: (url: string) => boolean } | undefined
-  /** URL of a page for developers. */
-  readonly serviceDocumentation: string | undefined
-  readonly isAllowedRedirect: ((uri: string) => boolean) | undefined
-}
-
-/** Tells an event. */
-export type Report = (event: AuthEvent) => void
+export type { RegistrationSettings, Report, ServerSettings }
 
 /** What one server is made of. */
 export interface ServerParts {
@@ -120,6 +78,6 @@ export class AuthorizationServer {
     this.connections = collection('connections')
     this.remembered = collection('remembered')
     this.assertions = collection('assertions')
-    this.tokens = new OwnTokens(this)
+    this.tokens = new OwnTokens({ settings, keys, deps, grants: this.grants })
   }
 }
