@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { challengeOf } from '../../lib/protocol/pkce.js'
+import { grantToClient } from '../../lib/authorization-server/client-credentials.js'
+import { codeOf } from '../../lib/authorization-server/handles.js'
 import { exchangeCode } from '../../lib/authorization-server/code.js'
 import {
   refusal,
@@ -14,6 +16,8 @@ import { REDIRECT_URI, pkce } from '../support/authorization-server.js'
 
 const exchange = ({ server, report }: TestServer, form: Readonly<Record<string, string>>): Promise<unknown> =>
   exchangeCode(parametersOf(form), APP, server, report)
+
+const SERVICE = { ...APP, clientId: 'service', authMethods: ['client_secret_basic'] } as const
 
 describe('exchangeCode', () => {
   it('gives tokens for the code, and the grant lives as long as its refresh token', async () => {
@@ -109,6 +113,10 @@ describe('exchangeCode', () => {
     await test.exchange(two.code, two.verifier)
     expect(await refusal(test.exchange(two.code, two.verifier))).toEqual(['invalid_grant', 'the code was used before']) // prettier-ignore
     expect(await refusal(exchange(test, {}))).toEqual(['invalid_request', undefined])
+    const own = createServer()
+    const service = await grantToClient(parametersOf({}), SERVICE, own.server)
+    const [id = ''] = String((await own.server.tokens.verify(service.access_token))?.claims['jti']).split('.')
+    expect(await refusal(own.exchange(codeOf(own.server.keys, id), 'x', SERVICE))).toEqual(['invalid_grant', 'the grant never had a code']) // prettier-ignore
     const three = await test.begin()
     expect(await refusal(exchange(test, { code: three.code }))).toEqual([
       'invalid_grant',

@@ -1,31 +1,26 @@
 import { describe, expect, it } from '@jest/globals'
 import { listConnections } from '../../lib/authorization-server/connections.js'
-import { findLiveGrant } from '../../lib/authorization-server/own-tokens.js'
-import { ADA, createServer } from '../support/server.js'
+import { revokeGrant } from '../../lib/authorization-server/grants.js'
+import { createServer } from '../support/server.js'
 
 const DAY = 86_400
 
-describe('findLiveGrant', () => {
-  it('finds the grant of an access token, unless it ended or was revoked', async () => {
+describe('revokeGrant', () => {
+  it('ends everything that came of a grant, in every process, and tells of it once', async () => {
     const test = createServer()
-    const { grantId } = await test.tokens()
-    const jti = (generation: number, id = grantId): string => `${id}.${generation}.${'x'.repeat(24)}`
-    expect(await findLiveGrant(jti(1), test.server)).toMatchObject({ grantId, generation: 1 })
-    expect(await findLiveGrant(jti(1, 'y'.repeat(24)), test.server)).toBeUndefined()
-    expect(await findLiveGrant('x', test.server)).toBeUndefined()
-    const stored = (await test.server.grants.get(grantId))!
-    await test.server.grants.replace(grantId, stored, { ...stored.data, revokedGeneration: 1 })
-    expect(await findLiveGrant(jti(1), test.server)).toBeUndefined()
-    expect(await findLiveGrant(jti(2), test.server)).toBeDefined()
+    const replica = createServer({ store: test.store })
+    const { grantId, access_token: token, refresh_token: refreshToken } = await test.tokens()
+    const grant = (await test.server.grants.get(grantId))!.data
+    const revoke = (): Promise<void> => revokeGrant(grantId, grant, 'client', test.server, test.report)
+    await Promise.all([revoke(), revoke(), revoke()])
+    expect(await replica.server.tokens.verify(token)).toBeNull()
+    await expect(replica.refresh(refreshToken)).rejects.toThrow('The grant is invalid')
+    expect(test.events).toEqual([{ type: 'grant.revoked', clientId: 'app', subject: 'ada', why: 'client' }])
   })
+})
 
-  it('finds none whose code was not used', async () => {
-    const test = createServer()
-    const { grantId } = await test.begin({ user: ADA })
-    expect(await findLiveGrant(`${grantId}.0.${'x'.repeat(24)}`, test.server)).toBeUndefined()
-  })
-
-  it('keeps a grant as long as it is refreshed', async () => {
+describe('a grant', () => {
+  it('lives as long as it is refreshed', async () => {
     const test = createServer()
     let { refresh_token: token } = await test.tokens()
     for (let n = 0; n < 5; n++) {

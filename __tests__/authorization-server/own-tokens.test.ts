@@ -27,6 +27,27 @@ describe('OwnTokens', () => {
     ])
   })
 
+  it('refuses those of generations that were given up, and takes the later ones', async () => {
+    const test = createServer()
+    const { grantId } = await test.tokens()
+    const stored = (await test.server.grants.get(grantId))!
+    const alive = async (generation: number): Promise<boolean> => {
+      const token = test.server.issuer.issue(grantId, { ...stored.data, generation }, ['read'])
+      return (await test.server.tokens.verify(token)) !== null
+    }
+    expect([await alive(1), await alive(2)]).toEqual([true, true])
+    await test.server.grants.replace(grantId, stored, { ...stored.data, revokedGeneration: 1 })
+    expect([await alive(0), await alive(1), await alive(2)]).toEqual([false, false, true])
+  })
+
+  it('refuses one of a grant whose code was not used, and one that names no grant', async () => {
+    const test = createServer()
+    const { grantId } = await test.begin()
+    const waiting = (await test.server.grants.get(grantId))!.data
+    for (const id of [grantId, 'y'.repeat(24), 'no ID'])
+      expect(await test.server.tokens.verify(test.server.issuer.issue(id, waiting, ['read']))).toBeNull()
+  })
+
   it('refuses one at its end, which no clock of a replica moves', async () => {
     const test = createServer({ accessTokenSeconds: 60 })
     const { access_token: token } = await test.tokens()

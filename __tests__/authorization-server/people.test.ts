@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseUser } from '../../lib/authorization-server/people.js'
+import { isActive, parseUser } from '../../lib/authorization-server/people.js'
 
 const parse = (value: unknown): unknown => parseUser(value, 'signIn.currentUser')
 
@@ -39,5 +39,22 @@ describe('parseUser', () => {
       team: 'a',
     }
     expect(parse({ subject: 'ada', claims })).toEqual({ subject: 'ada', claims: { team: 'a' } })
+  })
+})
+
+describe('isActive', () => {
+  const verifyCredentials = (): null => null
+  const ask = (answer?: unknown): Promise<boolean> =>
+    isActive('ada', {
+      signIn: { verifyCredentials, ...(answer !== undefined && { isActive: () => answer as boolean }) },
+    })
+
+  it('is what the app says, and yes where it says nothing', async () => {
+    expect([await ask(), await ask(true), await ask(false), await ask(Promise.resolve(false))]).toEqual([true, true, false, false]) // prettier-ignore
+  })
+
+  it('takes nothing else for an answer', async () => {
+    for (const answer of [null, 1, '', 'no', {}])
+      await expect(ask(answer)).rejects.toThrow('signIn.isActive must give true or false')
   })
 })

@@ -95,6 +95,41 @@ describe('refresh', () => {
     await expect(rotated.refresh(renewed)).resolves.toBeDefined()
   })
 
+  it('ends the grant of a user who may no longer come in', async () => {
+    let active = true
+    const test = createServer({
+      signIn: { verifyCredentials: () => null, isActive: (subject) => active && subject === 'ada' },
+    })
+    const first = await test.tokens()
+    const second = await test.refresh(first.refresh_token)
+    active = false
+    expect(await refusal(test.refresh(String(second.refresh_token)))).toEqual(['invalid_grant', 'the user may no longer come in; the grant is revoked']) // prettier-ignore
+    expect(await test.server.tokens.verify(second.access_token)).toBeNull()
+    expect(test.events.at(-1)).toEqual({
+      type: 'grant.revoked',
+      clientId: 'app',
+      subject: 'ada',
+      why: 'inactive',
+    })
+  })
+
+  it('G7 keeps a grant where the app cannot say whether the user may come in', async () => {
+    let away = true
+    const test = createServer({
+      signIn: {
+        verifyCredentials: () => null,
+        isActive: () => {
+          if (away) throw new Error('away')
+          return true
+        },
+      },
+    })
+    const { refresh_token: token } = await test.tokens()
+    await expect(test.refresh(token)).rejects.toThrow('away')
+    away = false
+    await expect(test.refresh(token)).resolves.toBeDefined()
+  })
+
   it('V1 a grant that is revoked while it is refreshed stays revoked', async () => {
     const test = createServer()
     const first = await test.tokens()

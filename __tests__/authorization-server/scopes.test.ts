@@ -28,6 +28,17 @@ describe('grantedScopes', () => {
     expect(grantedScopes('read offline_access', APP, settings())).toEqual(['read', 'offline_access'])
   })
 
+  it('gives what every request needs, whatever is asked for', () => {
+    expect(grantedScopes('write', APP, settings({ requiredScopes: ['read'] }))).toEqual(['read', 'write'])
+    expect(grantedScopes('write', { ...APP, scopes: ['write'] }, settings({ requiredScopes: ['read'] }))).toEqual(['write']) // prettier-ignore
+  })
+
+  it('gives offline_access to a limited client that may refresh', () => {
+    expect(grantedScopes('read offline_access', LIMITED, settings())).toEqual(['read', 'offline_access'])
+    const once = { ...LIMITED, grantTypes: ['authorization_code'] }
+    expect(() => grantedScopes('read offline_access', once, settings())).toThrow(OAuthError)
+  })
+
   it('A14 never gives a client more than it may have', () => {
     expect(grantedScopes(undefined, LIMITED, settings())).toEqual(['read'])
     expect(grantedScopes('read', LIMITED, settings())).toEqual(['read'])
