@@ -62,6 +62,12 @@ describe('F18 what was given out', () => {
     ])
   })
 
+  it('F18 the key that encrypts the default store', () => {
+    expect(test.server.keys.storage.map((key) => Buffer.from(key).toString('hex'))).toEqual([
+      'f7476f5d0a132bd6cf9ca3e227924205af04ca4e12d53c83d053ee757646368e',
+    ])
+  })
+
   it('F18 codes and refresh tokens', () => {
     const { keys } = test.server
     expect([codeOf(keys, GRANT), refreshTokenOf(keys, GRANT, 1), refreshTokenOf(keys, GRANT, 7)]).toEqual([CODE, REFRESH_1, REFRESH_7]) // prettier-ignore
