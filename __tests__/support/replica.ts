@@ -10,14 +10,9 @@ import {
   type Store,
   mcpAuth,
 } from 'express-mcp-auth'
-import { PostgresStore } from 'express-mcp-auth/stores/postgres'
-import { RedisStore } from 'express-mcp-auth/stores/redis'
-import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
-import { Pool } from 'pg'
-import { RedisStore as RedisCounts, type RedisReply } from 'rate-limit-redis'
-import { createClient } from 'redis'
+import type { RedisReply } from 'rate-limit-redis'
 import { signIn } from './authorization-server.js'
-import { statelessV2 } from './mcp-servers.js'
+import type { McpListener } from './mcp-servers.js'
 
 /** How one replica is started, as JSON. */
 export interface ReplicaSettings {
@@ -84,9 +79,10 @@ app.get('/mcp', ({ headers }, response, next) => {
   if (headers.accept?.includes('text/event-stream')) next()
   else response.json({})
 })
-const mcp = statelessV2()
+let mcp: Promise<McpListener> | undefined
 app.use((request, response, next) => {
-  mcp(request, response).catch(next)
+  mcp ??= import('./mcp-servers.js').then(({ statelessV2 }) => statelessV2())
+  mcp.then((listener) => listener(request, response)).catch(next)
 })
 const server = createServer(app).listen(port, '127.0.0.1', () => {
   say(`listening http://127.0.0.1:${(server.address() as AddressInfo).port}`)
@@ -101,12 +97,19 @@ process.once('SIGTERM', () => {
 
 async function openStore(): Promise<Store | undefined> {
   if (kind === 'default') return undefined
+  // A process that is killed soon loads no more than it needs.
   if (kind === 'sqlite') {
+    const { SqliteStore } = await import('express-mcp-auth/stores/sqlite')
     const sqlite = new SqliteStore({ path: address, deps })
     closing.push(() => sqlite.close())
     return sqlite
   }
-  if (kind === 'redis') return new RedisStore({ client: await openRedis(address), deps })
+  if (kind === 'redis') {
+    const { RedisStore } = await import('express-mcp-auth/stores/redis')
+    return new RedisStore({ client: await openRedis(address), deps })
+  }
+  const { PostgresStore } = await import('express-mcp-auth/stores/postgres')
+  const { Pool } = await import('pg')
   const pool = new Pool({ connectionString: address, max: 5 })
   pool.on('error', () => say('postgres is away'))
   const postgres = new PostgresStore({ pool, deps })
@@ -119,6 +122,7 @@ async function openStore(): Promise<Store | undefined> {
 
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the client's own type, with its modules
 async function openRedis(url: string) {
+  const { createClient } = await import('redis')
   const client = createClient({ url })
   client.on('error', () => say('redis is away'))
   closing.push(() => client.close())
@@ -127,11 +131,12 @@ async function openRedis(url: string) {
 
 async function openCounts(): Promise<Exclude<McpAuthOptions['rateLimit'], undefined>> {
   if (limit === undefined) return false
+  const { RedisStore } = await import('rate-limit-redis')
   const client = await openRedis(limit.url)
   const sendCommand = (...command: string[]): Promise<RedisReply> => client.sendCommand(command)
   return {
     limit: limit.requests,
-    store: (name) => new RedisCounts({ prefix: `rl:${name}:`, sendCommand }),
+    store: (name) => new RedisStore({ prefix: `rl:${name}:`, sendCommand }),
   }
 }
 
