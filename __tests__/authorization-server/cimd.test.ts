@@ -2,8 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { AuthEvent } from 'express-mcp-auth'
 import { type TestClock, testClock } from 'express-mcp-auth/testing'
 import { ClientDocuments, type ClientDocumentsSettings } from '../../lib/authorization-server/cimd.js'
+import { KeptDocuments } from '../../lib/authorization-server/kept-documents.js'
+import type { DocumentRecord } from '../../lib/authorization-server/records.js'
 import type { ClientMetadata } from '../../lib/protocol/client-metadata.js'
 import { type Deps, createDeps } from '../../lib/runtime/deps.js'
+import { Collection } from '../../lib/stores/collection.js'
+import { MemoryStore } from '../../lib/stores/memory.js'
 import { createKey } from '../support/issuer.js'
 import {
   PUBLIC_ADDRESS,
@@ -19,16 +23,17 @@ const DOCUMENT = { client_id: URL_ID, client_name: 'Client', redirect_uris: ['ht
 let host: StrangeHost
 let clock: TestClock
 let events: AuthEvent[]
+let store: MemoryStore
 let documents: ClientDocuments
 
 const createDocuments = (
   settings: Partial<ClientDocumentsSettings> = {},
   deps: Partial<Deps> = {},
-): ClientDocuments =>
-  new ClientDocuments(
-    { allowLoopback: false, ...settings },
-    createDeps({ now: clock.now, after: clock.after, network: host.network, ...deps }),
-  )
+): ClientDocuments => {
+  const all = createDeps({ now: clock.now, after: clock.after, network: host.network, ...deps })
+  const kept = new KeptDocuments(new Collection<DocumentRecord>(store, 'documents', all), all)
+  return new ClientDocuments({ allowLoopback: false, ...settings }, kept, all)
+}
 const report = (event: AuthEvent): void => void events.push(event)
 const reasons = (): string[] =>
   events.flatMap((event) => (event.type === 'client_document.refused' ? [event.reason] : []))
@@ -38,11 +43,15 @@ const status =
   (_request, response) =>
     response.writeHead(code).end()
 
+const codeOf = (outcome: PromiseSettledResult<unknown>): unknown =>
+  outcome.status === 'rejected' ? (outcome.reason as { code: unknown }).code : outcome.value
+
 beforeEach(async () => {
   host = await startStrangeHost()
   host.answer = documentAnswer(DOCUMENT)
   clock = testClock()
   events = []
+  store = new MemoryStore({ deps: clock })
   documents = createDocuments()
 })
 
@@ -246,13 +255,14 @@ describe('ClientDocuments', () => {
     ])
   })
 
-  it('S8 has ten requests under way, and refuses more at once', async () => {
+  it('S8 has ten requests under way, and asks more to come again', async () => {
     const waiting: (() => void)[] = []
     host.resolve = () => new Promise((resolve) => waiting.push(() => resolve([PUBLIC_ADDRESS])))
     host.answer = (request, response) =>
-      documentAnswer({ ...DOCUMENT, client_id: `https://client.example${request.url}` })(request, response)
-    const flood = Array.from({ length: 50 }, (_, at) => find(`https://client.example/${at}`))
-    expect(await Promise.all(flood.slice(10))).toEqual(Array.from({ length: 40 }, () => undefined))
+      documentAnswer({ ...DOCUMENT, client_id: `https://${request.headers.host}/id` })(request, response)
+    const flood = Array.from({ length: 50 }, (_, at) => find(`https://client-${at}.example/id`))
+    const late = await Promise.allSettled(flood.slice(10))
+    expect(new Set(late.map(codeOf))).toEqual(new Set(['temporarily_unavailable']))
     expect(host.lookups).toHaveLength(10)
     expect(new Set(reasons())).toEqual(new Set(['too many requests for documents under way']))
     for (const go of waiting) go()
@@ -260,14 +270,30 @@ describe('ClientDocuments', () => {
     expect(found.map((metadata) => metadata?.clientName)).toEqual(Array.from({ length: 10 }, () => 'Client'))
     // Whoever came too late may come again at once.
     host.resolve = () => [PUBLIC_ADDRESS]
-    expect(await find('https://client.example/49')).toMatchObject({ clientName: 'Client' })
+    expect(await find('https://client-49.example/id')).toMatchObject({ clientName: 'Client' })
+  })
+
+  it('S8 has two requests under way at one host, so that a slow one keeps no other client out', async () => {
+    host.resolve = (name) => (name === 'slow.example' ? new Promise(() => undefined) : [PUBLIC_ADDRESS])
+    const slow = Array.from({ length: 20 }, (_, at) => find(`https://slow.example/${at}`))
+    const late = await Promise.allSettled(slow.slice(2))
+    expect(new Set(late.map(codeOf))).toEqual(new Set(['temporarily_unavailable']))
+    expect(host.lookups).toEqual(['slow.example', 'slow.example'])
+    expect(await find()).toMatchObject({ clientName: 'Client' })
+    clock.advance(5)
+    expect(await Promise.all(slow.slice(0, 2))).toEqual([undefined, undefined])
+    // They left: the next two are asked for again.
+    const next = [find('https://slow.example/a'), find('https://slow.example/b')]
+    expect(host.lookups).toHaveLength(5)
+    clock.advance(5)
+    expect(await Promise.all(next)).toEqual([undefined, undefined])
   })
 
   it('S8 serves the clients that it knows during a flood, also beyond their time', async () => {
     await find()
     clock.advance(3600)
     host.resolve = () => new Promise(() => undefined)
-    const flood = Array.from({ length: 10 }, (_, at) => find(`https://slow.example/${at}`))
+    const flood = Array.from({ length: 10 }, (_, at) => find(`https://slow-${at}.example/id`))
     expect(await find()).toMatchObject({ clientName: 'Client' })
     expect(reasons()).toEqual(['too many requests for documents under way'])
     clock.advance(5)
@@ -406,10 +432,18 @@ describe('keys of clients', () => {
   })
 
   it('S8 count with the documents that are under way, and may be asked for again at once', async () => {
-    host.resolve = (name) => (name === 'slow.example' ? new Promise(() => undefined) : [PUBLIC_ADDRESS])
-    const slow = Array.from({ length: 10 }, (_, at) => find(`https://slow.example/${at}`))
-    expect(await ids('one')).toEqual([])
+    host.resolve = (name) => (name.startsWith('slow') ? new Promise(() => undefined) : [PUBLIC_ADDRESS])
+    const slow = Array.from({ length: 10 }, (_, at) => find(`https://slow-${at}.example/id`))
+    await expect(ids('one')).rejects.toMatchObject({ code: 'temporarily_unavailable' })
     expect(host.connections).toBe(0)
+    expect(events).toEqual([
+      {
+        type: 'keys.failed',
+        url: KEYS_URL,
+        message: 'too many requests for documents under way',
+        serving: 'nothing',
+      },
+    ])
     clock.advance(5)
     await Promise.all(slow)
     expect(await ids('one')).toEqual(['one'])

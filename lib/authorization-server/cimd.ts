@@ -7,9 +7,11 @@ import { OAuthError } from '../protocol/errors.js'
 import type { Deps } from '../runtime/deps.js'
 import type { AuthEvent } from '../runtime/events.js'
 import { FetchError, type JsonAnswer, withoutQuery } from '../runtime/fetch-json.js'
-import { StatusError, fetchPublicJson } from '../runtime/public-fetch.js'
+import { BadDocumentError, StatusError, fetchPublicJson } from '../runtime/public-fetch.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { type KeySet, parseKeySet } from '../verifiers/key-set.js'
+import type { KeptDocuments } from './kept-documents.js'
+import type { DocumentRecord } from './records.js'
 
 export interface ClientDocumentsSettings {
   /** Documents on this machine too, by http: while the server itself runs on it. */
@@ -18,8 +20,10 @@ export interface ClientDocumentsSettings {
   readonly isAllowed?: ((url: string) => boolean) | undefined
 }
 
-/** Requests under way at a time, for all clients together. Beyond them a client is refused at once. */
+/** Requests under way at a time, for all clients together. Whoever comes beyond them has to come again. */
 const MAX_CONCURRENT = 10
+/** So that a slow host does not take every place. */
+const MAX_AT_ONE_HOST = 2
 const MAX_DOCUMENTS = 500
 const MAX_REFUSED = 2000
 const MAX_KEY_BYTES = 64 * 1024
@@ -40,8 +44,7 @@ const NO_KEYS: KeySet = { keys: [], skipped: [] }
 type Report = (event: AuthEvent) => void
 
 /** Times in milliseconds since the epoch. */
-interface Known {
-  readonly metadata: ClientMetadata
+interface Known extends DocumentRecord {
   readonly freshUntil: number
   readonly staleUntil: number
 }
@@ -55,6 +58,7 @@ interface KnownKeys {
 /** Finds clients by their documents. */
 export class ClientDocuments {
   readonly #settings: ClientDocumentsSettings
+  readonly #kept: KeptDocuments
   readonly #deps: Deps
   readonly #documents = new LRUCache<string, Known>({ max: MAX_DOCUMENTS })
   readonly #keys = new LRUCache<string, KnownKeys>({ max: MAX_DOCUMENTS })
@@ -62,13 +66,19 @@ export class ClientDocuments {
   readonly #paused = new LRUCache<string, number>({ max: MAX_REFUSED })
   readonly #flight = new SingleFlight<ClientMetadata | undefined>()
   readonly #keyFlight = new SingleFlight<KeySet>()
+  readonly #atHosts = new Map<string, number>()
 
-  constructor(settings: ClientDocumentsSettings, deps: Deps) {
+  constructor(settings: ClientDocumentsSettings, kept: KeptDocuments, deps: Deps) {
     this.#settings = settings
+    this.#kept = kept
     this.#deps = deps
   }
 
-  /** The client at a URL; undefined whatever stands against it. Why is told by an event. */
+  /**
+   * The client at a URL; undefined whatever stands against it. Why is told by an event.
+   *
+   * @throws OAuthError `temporarily_unavailable` where too many others are being asked for
+   */
   async find(url: string, report: Report): Promise<ClientMetadata | undefined> {
     const { allowLoopback, isAllowed } = this.#settings
     const why =
@@ -89,6 +99,7 @@ export class ClientDocuments {
    * The keys at a `jwks_uri`; none where they cannot be had, so that nobody learns why.
    *
    * @param kid the key that is looked for: where it is not among those we know, they may have changed
+   * @throws OAuthError `temporarily_unavailable` where too many others are being asked for
    */
   async keys(url: string, kid: string | undefined, report: Report): Promise<KeySet> {
     const now = this.#deps.now()
@@ -100,22 +111,44 @@ export class ClientDocuments {
     return this.#keyFlight.run(url, () => this.#fetchKeys(url, report))
   }
 
+  /** Somebody signs in with a client, or still is: its document outlives this process. */
+  async keep(url: string): Promise<void> {
+    const known = this.#documents.get(url)
+    if (known !== undefined) await this.#kept.keep(url, known)
+  }
+
   async #fetch(url: string, report: Report): Promise<ClientMetadata | undefined> {
     try {
       const { json, headers } = await this.#get(url)
       const metadata = parseClientDocument(json, url)
-      const freshUntil = this.#deps.now() + lifetimeOf(headers) * 1000
-      this.#documents.set(url, { metadata, freshUntil, staleUntil: freshUntil + STALE_SECONDS * 1000 })
+      const fetchedAt = this.#deps.now()
+      const freshUntil = fetchedAt + lifetimeOf(headers) * 1000
+      const staleUntil = freshUntil + STALE_SECONDS * 1000
+      this.#documents.set(url, { metadata, fetchedAt, freshUntil, staleUntil })
       return metadata
     } catch (error) {
       if (!(error instanceof OAuthError || error instanceof FetchError)) throw error
-      // Having no room is our state, not the document's.
-      if (!(error instanceof Busy)) this.#paused.set(url, this.#deps.now() + PAUSE_SECONDS * 1000)
-      // The host said so itself: the client is gone, or is another one now.
-      if (error instanceof OAuthError || isGone(error)) this.#documents.delete(url)
       report({ type: 'client_document.refused', url: shown(url), reason: error.message })
+      if (error instanceof Busy) return this.#stale(url) ?? refuseForNow(error)
+      this.#paused.set(url, this.#deps.now() + PAUSE_SECONDS * 1000)
+      if (isFinal(error)) await this.#forget(url)
+      else if (isOutage(error)) await this.#recall(url)
       return this.#stale(url)
     }
+  }
+
+  /** The host said so itself: the client is gone, or is another one now. */
+  async #forget(url: string): Promise<void> {
+    this.#documents.delete(url)
+    await this.#kept.forget(url)
+  }
+
+  /** Another process, or this one before it was restarted, may have seen the document. */
+  async #recall(url: string): Promise<void> {
+    if (this.#stale(url) !== undefined) return
+    const kept = await this.#kept.find(url)
+    if (kept === undefined) return
+    this.#documents.set(url, { ...kept.document, freshUntil: 0, staleUntil: kept.until })
   }
 
   async #fetchKeys(url: string, report: Report): Promise<KeySet> {
@@ -137,15 +170,32 @@ export class ClientDocuments {
       if (!(error instanceof Busy)) this.#keys.set(url, { set, freshUntil, nextAttempt })
       const serving = usable === undefined ? 'nothing' : 'stale'
       report({ type: 'keys.failed', url: shown(url), message: error.message, serving })
+      if (error instanceof Busy && usable === undefined) refuseForNow(error)
       return set
     }
   }
 
   async #get(url: string, maxBytes?: number): Promise<JsonAnswer> {
-    if (this.#flight.size + this.#keyFlight.size >= MAX_CONCURRENT)
+    const { hostname } = new URL(url)
+    const atHost = this.#atHosts.get(hostname) ?? 0
+    if (this.#flight.size + this.#keyFlight.size >= MAX_CONCURRENT || atHost >= MAX_AT_ONE_HOST)
       throw new Busy('too many requests for documents under way')
+    this.#atHosts.set(hostname, atHost + 1)
     const { allowLoopback } = this.#settings
-    return fetchPublicJson({ url, allowLoopback, ...(maxBytes !== undefined && { maxBytes }) }, this.#deps)
+    try {
+      return await fetchPublicJson(
+        { url, allowLoopback, ...(maxBytes !== undefined && { maxBytes }) },
+        this.#deps,
+      )
+    } finally {
+      this.#leave(hostname)
+    }
+  }
+
+  #leave(hostname: string): void {
+    const others = (this.#atHosts.get(hostname) as number) - 1
+    if (others === 0) this.#atHosts.delete(hostname)
+    else this.#atHosts.set(hostname, others)
   }
 
   #stale(url: string): ClientMetadata | undefined {
@@ -158,8 +208,20 @@ class Busy extends FetchError {
   override readonly name: string = 'Busy'
 }
 
-function isGone(error: FetchError): boolean {
-  return error instanceof StatusError && (error.status === 404 || error.status === 410)
+/** Having no room is our state, not the document's: to say that there is no such client would log its users out. */
+function refuseForNow({ message }: Busy): never {
+  throw new OAuthError('temporarily_unavailable', undefined, { detail: message })
+}
+
+/** Whether the host said that there is no such document, or gave one that is none. */
+function isFinal(error: OAuthError | FetchError): boolean {
+  if (error instanceof StatusError) return error.status === 404 || error.status === 410
+  return error instanceof OAuthError || error instanceof BadDocumentError
+}
+
+/** Whether the host said nothing at all, or that it cannot say now. */
+function isOutage(error: OAuthError | FetchError): boolean {
+  return !(error instanceof StatusError) || error.status >= 500
 }
 
 /** A URL from outside, for an event. */

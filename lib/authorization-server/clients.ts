@@ -10,10 +10,11 @@ import { digest } from '../runtime/digest.js'
 import type { DerivedKeys } from '../runtime/keys.js'
 import type { Collection, Stored } from '../stores/collection.js'
 import { RemoteKeys } from '../verifiers/jwks.js'
-import { type VerificationKey, parseKeySet, selectKeys } from '../verifiers/key-set.js'
+import { type KeySet, type VerificationKey, parseKeySet, selectKeys } from '../verifiers/key-set.js'
 import { STANDALONE } from '../verifiers/verifier.js'
 import { ClientDocuments } from './cimd.js'
-import type { Client, ClientAuthMethod, RegistrationRecord } from './records.js'
+import { KeptDocuments } from './kept-documents.js'
+import type { Client, ClientAuthMethod, DocumentRecord, RegistrationRecord } from './records.js'
 import { RegistrationBudget } from './registration-budget.js'
 import type { Report, ServerSettings } from './settings.js'
 
@@ -31,6 +32,7 @@ export interface ClientsParts {
   readonly settings: ServerSettings
   readonly configured: readonly Client[]
   readonly registrations: Collection<RegistrationRecord>
+  readonly documents: Collection<DocumentRecord>
   readonly keys: DerivedKeys
   readonly deps: Deps
 }
@@ -47,8 +49,10 @@ export class Clients {
   readonly #deps: Deps
   readonly #documents: ClientDocuments
   readonly #keySets = new Map<string, RemoteKeys>()
+  /** Of `jwks` members: to import keys for each request would let strangers keep us busy. */
+  readonly #imported = new WeakMap<object, KeySet>()
 
-  constructor({ settings, configured, registrations, keys, deps }: ClientsParts) {
+  constructor({ settings, configured, registrations, documents, keys, deps }: ClientsParts) {
     this.#settings = settings
     this.#configured = new Map(configured.map((client) => [client.clientId, client]))
     this.#registrations = registrations
@@ -58,6 +62,7 @@ export class Clients {
     this.#deps = deps
     this.#documents = new ClientDocuments(
       { allowLoopback: settings.isLocal, isAllowed: settings.documents?.isAllowed },
+      new KeptDocuments(documents, deps),
       deps,
     )
   }
@@ -127,6 +132,7 @@ export class Clients {
 
   /** A client that somebody is signed in with lives as long as its grants may. */
   async keep({ clientId, origin }: Client): Promise<void> {
+    if (origin === 'document') return this.#documents.keep(clientId)
     if (origin !== 'registered') return
     const lifetime = this.#settings.refreshTokenSeconds
     // Twice, so that not each use of a grant has to be a write.
@@ -152,12 +158,20 @@ export class Clients {
     { alg, kid }: JoseHeader,
     report: Report,
   ): Promise<readonly VerificationKey[]> {
-    if (jwks !== undefined) return selectKeys(parseKeySet(jwks), alg, kid)
+    if (jwks !== undefined) return selectKeys(this.#import(jwks), alg, kid)
     if (jwksUri === undefined) return []
     if (origin === 'configured')
       return this.#configuredKeys(jwksUri).find(alg, kid, { ...STANDALONE, report })
     // An address that a client names itself: not one of our own network.
     return selectKeys(await this.#documents.keys(jwksUri, kid, report), alg, kid)
+  }
+
+  #import(jwks: object): KeySet {
+    const known = this.#imported.get(jwks)
+    if (known !== undefined) return known
+    const set = parseKeySet(jwks)
+    this.#imported.set(jwks, set)
+    return set
   }
 
   #configuredKeys(url: string): RemoteKeys {

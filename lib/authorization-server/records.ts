@@ -1,6 +1,6 @@
 // What is kept in the store. Every secret in here is a digest, or was never written at all because it can be derived again.
 
-import type { ClientAuthMethod } from '../protocol/client-metadata.js'
+import type { ClientAuthMethod, ClientMetadata } from '../protocol/client-metadata.js'
 
 export type { ClientAuthMethod }
 
@@ -31,6 +31,13 @@ export interface RegistrationRecord {
   readonly metadata: Readonly<Record<string, unknown>>
   /** Seconds since the epoch. */
   readonly issuedAt: number
+}
+
+/** What the document of a client said. Its key is the digest of the URL. */
+export interface DocumentRecord {
+  readonly metadata: ClientMetadata
+  /** Milliseconds since the epoch. */
+  readonly fetchedAt: number
 }
 
 /** Somebody who signed in. */

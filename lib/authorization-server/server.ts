@@ -68,6 +68,7 @@ export class AuthorizationServer {
       settings,
       configured: clients,
       registrations: collection('clients'),
+      documents: collection('documents'),
       keys,
       deps,
     })

@@ -1,7 +1,9 @@
 // GET /connections: which clients act for a user. POST /connections: 303 to the page again, and one of them no longer does.
 import { disconnect, listConnections } from '../authorization-server/connections.js'
-import type { Report } from '../authorization-server/server.js'
+import type { Client } from '../authorization-server/records.js'
+import type { AuthorizationServer, Report } from '../authorization-server/server.js'
 import type { ConnectionsPage, PageConnection } from '../pages/page.js'
+import { OAuthError } from '../protocol/errors.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Parameters } from '../protocol/parameters.js'
 import type { Route } from '../runtime/route.js'
@@ -64,7 +66,7 @@ async function connectionsOf(
   }
   return Promise.all(
     [...byClient].map(async ([clientId, { since, scopes }]) => {
-      const client = await server.clients.find(clientId, report)
+      const client = await clientOf(clientId, server, report)
       return {
         client: client === undefined ? { clientId, configured: false } : describeClient(client),
         scopes: [...scopes].map((scope) => ({ scope })),
@@ -75,12 +77,26 @@ async function connectionsOf(
   )
 }
 
+/** What cannot be asked for just now has no name: nobody is kept from ending it by that. */
+async function clientOf(
+  clientId: string,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<Client | undefined> {
+  try {
+    return await server.clients.find(clientId, report)
+  } catch (error) {
+    if (error instanceof OAuthError) return undefined
+    throw error
+  }
+}
+
 async function nameOf(
   clientId: string,
   { server }: Interaction,
   report: Report,
 ): Promise<string | undefined> {
-  const client = await server.clients.find(clientId, report)
+  const client = await clientOf(clientId, server, report)
   return client && (client.name ?? client.clientId)
 }
 

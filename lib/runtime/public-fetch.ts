@@ -32,6 +32,11 @@ export class StatusError extends FetchError {
   }
 }
 
+/** Thrown where the host answered 200 with something that is no JSON document, or too large a one. */
+export class BadDocumentError extends FetchError {
+  override readonly name: string = 'BadDocumentError'
+}
+
 /**
  * Gets a JSON document.
  *
@@ -127,13 +132,13 @@ async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<
   if (status !== 200) throw new StatusError(status)
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = response.headers
   if (!/^application\/(?:json|[\w.!#$&^-]+\+json)\s*(?:;|$)/i.test(type))
-    throw new FetchError('not JSON by its content type')
-  if (encoding.toLowerCase() !== 'identity') throw new FetchError('compressed')
+    throw new BadDocumentError('not JSON by its content type')
+  if (encoding.toLowerCase() !== 'identity') throw new BadDocumentError('compressed')
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw new FetchError(`more than ${maxBytes} bytes`)
+    if (bytes > maxBytes) throw new BadDocumentError(`more than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   const headers = new Headers()
@@ -147,7 +152,7 @@ function parse(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
   } catch {
-    throw new FetchError('not JSON')
+    throw new BadDocumentError('not JSON')
   }
 }
 
