@@ -239,7 +239,10 @@ async function oauth2ServerApp() {
 }
 
 async function oidcProviderApp() {
-  const { default: Provider } = await silently(() => import('oidc-provider'))
+  const { default: Provider, interactionPolicy } = await silently(() => import('oidc-provider'))
+  const policy = interactionPolicy.base()
+  // Apps on a device are always asked for, by default; here nobody is asked.
+  policy.get('consent').checks.remove('native_client_prompt')
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const key = { ...privateKey.export({ format: 'jwk' }), kid: 'ES256-2026-11', alg: 'ES256', use: 'sig' }
   const provider = await silently(
@@ -260,6 +263,7 @@ async function oidcProviderApp() {
           await grant.save()
           return grant
         },
+        interactions: { policy },
         issueRefreshToken: () => true,
         renderError(context, answer) {
           context.body = answer

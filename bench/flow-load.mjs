@@ -65,7 +65,7 @@ export class FlowClient {
   #label
   #n = serial++
   #pkce = PKCE[this.#n % PKCE.length]
-  #redirectUri = `https://client-${this.#n}.example.com/callback`
+  #redirectUri = `http://127.0.0.1:33418/callback/${this.#n}`
   clientId
   tokens
 
@@ -77,6 +77,8 @@ export class FlowClient {
   async register() {
     const metadata = {
       client_name: `Client ${this.#n}`,
+      // An app on this machine: what it gets unasked stays here.
+      application_type: 'native',
       redirect_uris: [this.#redirectUri],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
