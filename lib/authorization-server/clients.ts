@@ -158,7 +158,7 @@ export class Clients {
     { alg, kid }: JoseHeader,
     report: Report,
   ): Promise<readonly VerificationKey[]> {
-    if (jwks !== undefined) return selectKeys(this.#import(jwks), alg, kid)
+    if (jwks !== undefined) return selectKeys(this.#keysIn(jwks), alg, kid)
     if (jwksUri === undefined) return []
     if (origin === 'configured')
       return this.#configuredKeys(jwksUri).find(alg, kid, { ...STANDALONE, report })
@@ -166,7 +166,7 @@ export class Clients {
     return selectKeys(await this.#documents.keys(jwksUri, kid, report), alg, kid)
   }
 
-  #import(jwks: object): KeySet {
+  #keysIn(jwks: object): KeySet {
     const known = this.#imported.get(jwks)
     if (known !== undefined) return known
     const set = parseKeySet(jwks)
