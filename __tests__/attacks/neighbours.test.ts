@@ -98,7 +98,7 @@ describe.each([
     tokens = again.body as Tokens
   })
 
-  test('RS-20 an access token of one is refused by the other', async () => {
+  test('A13 an access token of one is refused by the other', async () => {
     const refused = await other.call(tokens.access_token)
     expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
       401,
@@ -107,7 +107,7 @@ describe.each([
     expect((await one.call(tokens.access_token)).status).toBe(200)
   })
 
-  test('V2 to revoke the tokens of one at the other does nothing', async () => {
+  test('V1 to revoke the tokens of one at the other does nothing', async () => {
     for (const token of [tokens.access_token, tokens.refresh_token]) {
       expect((await other.post('/revoke', { client_id: 'app', token })).status).toBe(200)
     }
@@ -132,7 +132,7 @@ describe.each([
     expect(codeIn(await post(browser, turn, allow))).not.toBeNull()
   })
 
-  test('V5 whoever is ended at one stays at the other', async () => {
+  test('V4 whoever is ended at one stays at the other', async () => {
     const there = await other.signIn(APP)
     await one.provider.revokeUser('id-ada')
     expect((await one.call(tokens.access_token)).status).toBe(401)
@@ -140,7 +140,7 @@ describe.each([
   })
 })
 
-describe('A8 a server on this machine that asks nobody', () => {
+describe('U10 a server on this machine that asks nobody', () => {
   const answersOf = async (
     site: Pick<AuthorizationSite, 'url' | 'browser'>,
     browser: Browser,
@@ -153,7 +153,7 @@ describe('A8 a server on this machine that asks nobody', () => {
     return new URL(response.headers.get('location') ?? '', site.url)
   }
 
-  test('A8 gives a code unasked to whoever listens on this machine, and to whom it configured', async () => {
+  test('U10 gives a code unasked to whoever listens on this machine, and to whom it configured', async () => {
     const clients = [{ clientId: 'web', redirectUris: [WEB] }]
     const site = await start({ consent: false, clients })
     const client = await site.register({ redirect_uris: [REDIRECT_URI, 'http://localhost/cb'] })
@@ -170,7 +170,7 @@ describe('A8 a server on this machine that asks nobody', () => {
     }
   })
 
-  test('A8 shows the page where any web page or app may have registered itself', async () => {
+  test('U10 shows the page where any web page or app may have registered itself', async () => {
     const host = await startDocument()
     const clock = testClock()
     const site = await start({ consent: false, deps: { ...clock, network: host.network } })
@@ -192,7 +192,7 @@ describe('A8 a server on this machine that asks nobody', () => {
     expect(site.events.filter(({ type }) => type === 'authorization.granted')).toHaveLength(1)
   })
 
-  test('A8 also where everybody is let in for tests', async () => {
+  test('U10 also where everybody is let in for tests', async () => {
     const host = await startDocument()
     const reserved = await startServer(() => undefined)
     await reserved.close()
@@ -258,7 +258,7 @@ describe('A5 where the operator says where answers may go', () => {
   })
 })
 
-describe('V5 an account that is closed', () => {
+describe('V4 an account that is closed', () => {
   let one: AuthorizationSite
   let replica: AuthorizationSite
   let clock: TestClock
@@ -271,7 +271,7 @@ describe('V5 an account that is closed', () => {
     replica = await start({ ...shared, baseUrl: one.issuer })
   })
 
-  test('V5 has no tokens, no remembered decision and no session left, in any process', async () => {
+  test('V4 has no tokens, no remembered decision and no session left, in any process', async () => {
     const browser = one.browser()
     browser.headers = { 'sec-fetch-site': 'same-origin' }
     await browser.grant(beginning(one, APP), REDIRECT_URI, 'ada')
@@ -307,7 +307,7 @@ describe('V5 an account that is closed', () => {
     expect((await refresh(replica, APP, renewed)).status).toBe(200)
   })
 
-  test('V5 cannot go on with a code, nor with a page that is open', async () => {
+  test('V4 cannot go on with a code, nor with a page that is open', async () => {
     const { code, verifier } = await one.authorize(APP, {}, 'carol')
     const browser = one.browser()
     const turn = await toConsent(browser, one, APP, {}, 'carol')
@@ -319,7 +319,7 @@ describe('V5 an account that is closed', () => {
     expect(posted.headers.get('location')).toMatch(/\/sign-in\?transaction=/)
   })
 
-  test('V5 stays open where the store cannot be reached, and that is told', async () => {
+  test('V4 stays open where the store cannot be reached, and that is told', async () => {
     const away = createServer()
     away.store.before = () => {
       throw new Error('away')
@@ -328,8 +328,8 @@ describe('V5 an account that is closed', () => {
   })
 })
 
-describe('V6 a user who may no longer come in', () => {
-  test('V6 loses the grant at the next refresh, and the client begins anew', async () => {
+describe('V4 a user who may no longer come in', () => {
+  test('V4 loses the grant at the next refresh, and the client begins anew', async () => {
     const asked: string[] = []
     let active = true
     const isActive = async (subject: string): Promise<boolean> => {
@@ -360,7 +360,7 @@ describe('V6 a user who may no longer come in', () => {
     ['says null', () => Promise.resolve(null)],
     ['says 0', () => 0],
     ['says "no"', () => 'no'],
-  ])('V6 is an outage where the app %s: the token works later', async (_what, answer) => {
+  ])('V4 is an outage where the app %s: the token works later', async (_what, answer) => {
     let away = true
     const isActive = () => (away ? answer() : true) as boolean
     const site = await start({ signIn: { ...signIn, isActive }, clients: CLIENTS })

@@ -63,6 +63,7 @@ describe('refuseKey', () => {
       generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' }),
     ],
     ['a large odd exponent', rsa(modulus, 65539n)],
+    ['the greatest exponent', rsa(modulus, (1n << 32n) - 1n)],
     ['the greatest modulus', rsa((1n << 16384n) - 1n - 2n)],
   ])('takes a key with %s', (_rule, jwk) => {
     expect(refuseKey(jwk)).toBeUndefined()
@@ -101,6 +102,8 @@ describe('refuseKey', () => {
     [rsa(modulus, 1n), 'an RSA key with an exponent under 65537'],
     [rsa(modulus, 3n), 'an RSA key with an exponent under 65537'],
     [rsa(modulus, 65538n), 'an RSA key with an exponent under 65537'],
+    [rsa(modulus, (1n << 32n) + 1n), 'an RSA key with an exponent over 32 bits'],
+    [rsa(modulus, (1n << 2000n) + 1n), 'an RSA key with an exponent over 32 bits'],
     [rsa(modulus + 1n), 'an RSA key that can be factored'],
     [rsa(rocaModulus()), 'an RSA key that can be factored'],
   ])('refuses %j: %s', (jwk, reason) => {

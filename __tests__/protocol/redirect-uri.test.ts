@@ -231,6 +231,8 @@ describe('describeRedirect', () => {
     ['https://0x7f.1/cb', '127.0.0.1', 'loopback'],
     ['cursor://anysphere.cursor-mcp/oauth/callback', 'cursor://anysphere.cursor-mcp', 'app'],
     ['com.example.app:/cb', 'com.example.app:', 'app'],
+    ['com.example.app://evil.example/cb', 'com.example.app://evil.example', 'app'],
+    ['vscode://publisher.extension/cb', 'vscode://publisher.extension', 'app'],
   ])('U8 shows where %s leads', (uri, host, kind) => {
     expect(describeRedirect(uri)).toEqual({ host, kind })
   })

@@ -7,8 +7,9 @@ import { ConfigError } from 'express-mcp-auth'
 import Database from 'libsql'
 import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
 import { testClock } from 'express-mcp-auth/testing'
-import { isBusy, libsqlDriver, openSqlite } from '../../lib/stores/sqlite-database.js'
+import { isBusy, libsqlDriver, openSqlite, requireDriver } from '../../lib/stores/sqlite-database.js'
 import { configErrorOf } from '../support/config-error.js'
+import { startProgram } from '../support/process.js'
 import { storeCases } from '../support/store-contract.js'
 
 describe('SqliteStore', () => {
@@ -331,6 +332,29 @@ describe('openSqlite', () => {
     await expect(opened).rejects.toMatchObject({
       name: 'ConfigError',
       message: expect.stringContaining('npm install libsql'),
+    })
+    expect(existsSync('never-made.sqlite')).toBe(false)
+  })
+})
+
+describe('requireDriver', () => {
+  it('looks for either driver', () => {
+    expect(() => requireDriver((name) => name === 'libsql')).not.toThrow()
+    expect(() => requireDriver((name) => name === 'node:sqlite')).not.toThrow()
+    expect(configErrorOf(() => requireDriver(() => false))).toEqual({
+      code: 'ERR_MCP_AUTH_MISSING_OPTION',
+      message: expect.stringContaining('npm install libsql'),
+    })
+  })
+
+  it('is asked where a store is made, not at the first request', async () => {
+    const program = startProgram('__tests__/support/without-drivers.ts', ['never-made.sqlite'], {})
+    const [line] = await program.printed(/^.+$/m)
+    await program.ended
+    expect(JSON.parse(line)).toEqual({
+      name: 'ConfigError',
+      code: 'ERR_MCP_AUTH_MISSING_OPTION',
+      message: expect.stringContaining('SqliteStore: this Node has no node:sqlite. Run "npm install libsql"'),
     })
     expect(existsSync('never-made.sqlite')).toBe(false)
   })
