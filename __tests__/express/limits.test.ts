@@ -181,12 +181,12 @@ describe('the limit of an endpoint', () => {
   })
 
   it.each<[rule: string, rateLimit: RateLimitOptions, policies: string[]]>([
-    ['by default', {}, ['300;w=60', '20;w=60', '60;w=60']],
+    ['by default', {}, ['300;w=60', '40;w=60', '60;w=60']],
     ['where one is stated for all', { limit: 7, windowSeconds: 9 }, ['7;w=9', '7;w=9', '7;w=9']],
     [
       'where some are stated',
       { windowSeconds: 9, endpoints: { token: { limit: 1 }, odd: { windowSeconds: 5 } } },
-      ['1;w=9', '20;w=9', '60;w=5'],
+      ['1;w=9', '40;w=9', '60;w=5'],
     ],
   ])('is told to the caller %s', async (_rule, rateLimit, policies) => {
     const { url } = await site(named(), { rateLimit })

@@ -45,7 +45,7 @@ const LONGEST_WINDOW_SECONDS = 24 * 24 * 60 * 60
 
 /**
  * In a minute. Hosted MCP clients call from few addresses, so what they do for all their users has room: tokens, and registration
- * too. What lets somebody guess a password has little.
+ * too. What lets somebody guess a password has little; a sign-in is two requests, since the page that is looked at counts as well.
  */
 const LIMITS: ReadonlyMap<string, number> = new Map([
   ['authorize', 120],
@@ -53,7 +53,7 @@ const LIMITS: ReadonlyMap<string, number> = new Map([
   ['register', 60],
   ['revoke', 300],
   ['introspect', 300],
-  ['sign-in', 20],
+  ['sign-in', 40],
 ])
 
 /** Reads the `rateLimit` option. */

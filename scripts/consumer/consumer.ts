@@ -105,6 +105,7 @@ export {
   type TokenForm,
   type ToolScopes,
   type User,
+  type UserStanding,
   type Verification,
   type VerifiedToken,
   type Verifier,
