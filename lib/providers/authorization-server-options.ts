@@ -61,7 +61,7 @@ export interface AuthorizationServerOptions extends PageOptions {
   readonly requiredScopes?: readonly string[]
   /**
    * Whether people are asked: `always`; `remember` asks again only for another client, address or more scopes, and where another site
-   * sent the browser; `false` never asks for the clients that are configured (and on loopback for any). Default: `always`.
+   * sent the browser; `false` never asks for the clients that are configured (and on loopback for any that is there too). Default: `always`.
    */
   readonly consent?: 'always' | 'remember' | false
   /** Clients that are known beforehand. */
@@ -70,7 +70,7 @@ export interface AuthorizationServerOptions extends PageOptions {
   readonly clientRegistration?: boolean | ClientRegistrationOptions
   /** Whether a client ID may be the URL of a document that describes the client (CIMD). Default: true. */
   readonly clientIdMetadataDocuments?: boolean | ClientDocumentOptions
-  /** Patterns of redirect URIs that clients may register, e.g. `https://*.example.com/callback`, `http://localhost:*`. Default: any safe one. */
+  /** Patterns of redirect URIs for clients that are not configured, e.g. `https://*.example.com/callback`, `http://localhost:*`. Default: any safe one. */
   readonly allowedClientRedirectUris?: readonly string[]
   /** Life of an access token. Default: 3600. */
   readonly accessTokenSeconds?: number
