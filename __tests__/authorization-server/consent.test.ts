@@ -1,6 +1,7 @@
 import type { OAuthProviderOptions } from 'express-mcp-auth'
 import { describe, expect, it } from '@jest/globals'
 import {
+  type Answer,
   type Outcome,
   decide,
   grantUnasked,
@@ -26,8 +27,8 @@ const REQUEST: AuthorizationRequest = {
   scopes: ['read', 'write'],
   challenge,
 }
-const ALLOW = { allow: true, scopes: ['read', 'write'] }
-const DENY = { allow: false, scopes: [] }
+const ALLOW = { allow: true, scopes: ['read', 'write'], asked: true }
+const DENY = { allow: false, scopes: [], asked: true }
 
 const begin = async ({ server }: TestServer, request = REQUEST): Promise<() => Promise<Transaction>> => {
   const handle = await beginTransaction(request, 'browser', true, server)
@@ -37,7 +38,7 @@ const begin = async ({ server }: TestServer, request = REQUEST): Promise<() => P
 const answer = async (
   { server, report }: TestServer,
   transaction: Transaction,
-  said: typeof DENY | typeof ALLOW,
+  said: Answer,
   user = ADA,
 ): Promise<Outcome> => decide(transaction, APP, user, said, server, report)
 
@@ -47,13 +48,23 @@ const parametersOf = ({ sendTo }: { readonly sendTo?: string | undefined }): Rec
 describe('decide', () => {
   it('grants what was allowed: the code is good', async () => {
     const test = createServer()
-    const outcome = await answer(test, await (await begin(test))(), { allow: true, scopes: ['read'] })
+    const outcome = await answer(test, await (await begin(test))(), {
+      allow: true,
+      scopes: ['read'],
+      asked: true,
+    })
     const { code, ...rest } = parametersOf(outcome)
     expect(rest).toEqual({ state: 'a state', iss: BASE_URL })
     expect((await test.exchange(String(code), verifier)).scope).toBe('read')
     expect(test.events).toEqual([
       { type: 'authorization.granted', clientId: 'app', subject: 'ada', scopes: ['read'], asked: true },
     ])
+  })
+
+  it('tells apart who was asked from who decided before', async () => {
+    const test = createServer()
+    await answer(test, await (await begin(test))(), { ...ALLOW, asked: false })
+    expect(test.events).toEqual([expect.objectContaining({ type: 'authorization.granted', asked: false })])
   })
 
   it('tells the client of a refusal', async () => {
@@ -98,7 +109,9 @@ describe('decide', () => {
     const readAllowed = await begin(allowed)
     await answer(allowed, await readAllowed(), ALLOW)
     expect(await answer(allowed, await readAllowed(), DENY)).toEqual(over)
-    expect(await answer(allowed, await readAllowed(), { allow: true, scopes: ['read'] })).toEqual(over)
+    expect(
+      await answer(allowed, await readAllowed(), { allow: true, scopes: ['read'], asked: true }),
+    ).toEqual(over)
     expect(await answer(allowed, await readAllowed(), ALLOW, { subject: 'eve' })).toEqual(over)
   })
 

@@ -14,7 +14,7 @@ const GRANT = 'AAAABBBBCCCCDDDDEEEEFFFF'
 const CODE = `${GRANT}.hvZuDHddrLdaNzFqMwG6CB_KTAHoNxQMpvuLSXv6Tdg`
 const REFRESH_1 = `${GRANT}.1.FpQaBwy2WwlAFHrHjJmexwdEb2oKdDAyv_-QaDTEAfk`
 const REFRESH_7 = `${GRANT}.7.ljZi04wpC9bzN6_1I5YYzo6VPsZLOGXPtEwTxE1g4JM`
-const CLIENT = 'E44qM2YE1scv8OI5aRKPNgBZ'
+const CLIENT = 'Za1olqVh4UtlOdDhdCpvwH_k'
 const METADATA = {
   redirect_uris: ['http://127.0.0.1:33418/callback'],
   client_name: 'Golden',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
+import { revokeToken } from '../../lib/authorization-server/revoke.js'
 import { listConnections } from '../../lib/authorization-server/connections.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { APP, createServer, refusal, collectionOf } from '../support/server.js'
@@ -31,6 +32,16 @@ describe('refresh', () => {
     const slower = await test.refresh(first.refresh_token)
     expect(faster).toBeDefined()
     expect(slower.refresh_token).toBe(faster)
+  })
+
+  it('R3 gives tokens that are good, where the newest access token was given up meanwhile', async () => {
+    const test = createServer()
+    const first = await test.tokens()
+    const second = await test.refresh(first.refresh_token)
+    await revokeToken(second.access_token, APP, test.server, test.report)
+    const again = await test.refresh(first.refresh_token)
+    expect(await test.server.tokens.verify(again.access_token)).not.toBeNull()
+    expect(again.refresh_token).toBe(refreshTokenOf(test.server.keys, first.grantId, 3))
   })
 
   it('G6 a process that dies before it answers leaves a token that can be used again', async () => {

@@ -33,6 +33,10 @@ describe('tokensOf', () => {
     expect(one.access_token).not.toBe(two.access_token)
   })
 
+  it('names no scopes where there are none', () => {
+    expect(tokensOf(ID, GRANT, [], server)).not.toHaveProperty('scope')
+  })
+
   it('gives none where the grant cannot be refreshed', () => {
     expect(tokensOf(ID, { ...GRANT, refreshable: false }, [], server)).not.toHaveProperty('refresh_token')
   })

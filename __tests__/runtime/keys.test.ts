@@ -26,9 +26,9 @@ describe('deriveKeys', () => {
 
   it('makes one for each purpose, and none stands for another', () => {
     const keys = keysOf(ONE)
-    const purposes = ['code', 'refresh', 'browser', 'client'] as const
+    const purposes = ['code', 'refresh', 'browser'] as const
     const macs = purposes.map((purpose) => keys.mac(purpose, 'x'))
-    expect(new Set(macs).size).toBe(4)
+    expect(new Set(macs).size).toBe(3)
     for (const [index, purpose] of purposes.entries())
       expect(macs.map((mac) => keys.isMac(purpose, 'x', mac))).toEqual(macs.map((_, other) => other === index)) // prettier-ignore
     expect(keys.storage.map((key) => key.length)).toEqual([32])

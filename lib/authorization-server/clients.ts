@@ -7,7 +7,6 @@ import type { JoseHeader } from '../protocol/jws-guard.js'
 import { matchesRedirectUri } from '../protocol/redirect-uri.js'
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
-import type { DerivedKeys } from '../runtime/keys.js'
 import type { Collection, Stored } from '../stores/collection.js'
 import { RemoteKeys } from '../verifiers/jwks.js'
 import { type KeySet, type VerificationKey, parseKeySet, selectKeys } from '../verifiers/key-set.js'
@@ -33,7 +32,6 @@ export interface ClientsParts {
   readonly configured: readonly Client[]
   readonly registrations: Collection<RegistrationRecord>
   readonly documents: Collection<DocumentRecord>
-  readonly keys: DerivedKeys
   readonly deps: Deps
 }
 
@@ -45,20 +43,18 @@ export class Clients {
   readonly #remembered = new LRUCache<string, Remembered>({ max: 1000 })
   readonly #budget: RegistrationBudget
   readonly #unusedSeconds: number
-  readonly #keys: DerivedKeys
   readonly #deps: Deps
   readonly #documents: ClientDocuments
   readonly #keySets = new Map<string, RemoteKeys>()
   /** Of `jwks` members: to import keys for each request would let strangers keep us busy. */
   readonly #imported = new WeakMap<object, KeySet>()
 
-  constructor({ settings, configured, registrations, documents, keys, deps }: ClientsParts) {
+  constructor({ settings, configured, registrations, documents, deps }: ClientsParts) {
     this.#settings = settings
     this.#configured = new Map(configured.map((client) => [client.clientId, client]))
     this.#registrations = registrations
     this.#budget = new RegistrationBudget(settings.registration?.maxPerHour ?? 0, deps.now)
     this.#unusedSeconds = settings.registration?.unusedSeconds ?? 0
-    this.#keys = keys
     this.#deps = deps
     this.#documents = new ClientDocuments(
       { allowLoopback: settings.isLocal, isAllowed: settings.documents?.isAllowed },
@@ -85,10 +81,7 @@ export class Clients {
     wire: Readonly<Record<string, unknown>>,
     secretDigest: string | undefined,
   ): Promise<{ readonly record: RegistrationRecord; readonly isNew: boolean }> {
-    const clientId =
-      secretDigest === undefined
-        ? this.#keys.mac('client', JSON.stringify(wire)).slice(0, ID_LENGTH)
-        : this.#deps.randomId()
+    const clientId = secretDigest === undefined ? idOf(wire, this.#settings) : this.#deps.randomId()
     const known = secretDigest === undefined ? await this.#registration(clientId) : undefined
     // Whoever registers now has as long as everybody else to be signed in with.
     if (known !== undefined && (await this.#extend(clientId, this.#unusedSeconds / 2, this.#unusedSeconds))) {
@@ -235,6 +228,11 @@ export function mayRedirectTo(
 ): boolean {
   if (origin !== 'configured' && isAllowedRedirect?.(redirectUri) === false) return false
   return redirectUris.some((registered) => matchesRedirectUri(registered, redirectUri))
+}
+
+/** The same words are the same client, with whatever secret the server runs. */
+function idOf(wire: Readonly<Record<string, unknown>>, { issuer }: ServerSettings): string {
+  return hash('sha256', JSON.stringify([issuer, wire]), 'base64url').slice(0, ID_LENGTH)
 }
 
 /** The key of a handle from outside. */

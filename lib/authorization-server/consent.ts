@@ -57,17 +57,25 @@ export type Outcome =
   /** It was decided before. `sendTo` where the same person decided the same just now, as a form that is sent twice does. */
   | { readonly again: true; readonly sendTo: string | undefined }
 
+/** What is to be carried out. */
+export interface Answer {
+  readonly allow: boolean
+  readonly scopes: readonly string[]
+  /** Whether a person was asked just now, and did not decide before. */
+  readonly asked: boolean
+}
+
 /** Carries out what a person decided, once. */
 export async function decide(
   transaction: Transaction,
   client: Client,
   user: User,
-  answer: { readonly allow: boolean; readonly scopes: readonly string[] },
+  answer: Answer,
   server: AuthorizationServer,
   report: Report,
 ): Promise<Outcome> {
   const { request, decided } = transaction.stored.data
-  const { allow, scopes } = answer
+  const { allow, scopes, asked } = answer
   const decision: Decision = {
     subject: user.subject,
     allow,
@@ -88,7 +96,7 @@ export async function decide(
     report({ type: 'authorization.denied', clientId: client.clientId, subject: user.subject })
     return { sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
   }
-  tellGranted(granted, true, report)
+  tellGranted(granted, asked, report)
   if (server.settings.consent === 'remember') await remember(granted, server)
   return { sendTo: answerTo(request, { code }, server) }
 }

@@ -9,7 +9,8 @@ export interface TokenAnswer {
   readonly access_token: string
   readonly token_type: 'Bearer'
   readonly expires_in: number
-  readonly scope: string
+  /** Absent where nothing was granted beyond access itself. */
+  readonly scope?: string
   readonly refresh_token?: string
 }
 

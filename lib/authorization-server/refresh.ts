@@ -41,11 +41,11 @@ export async function refresh(
       heldScopes(grant.scopes, client, server.settings),
       server,
     )
-    if (generation === grant.generation) {
+    if (generation === grant.generation || (isGivenUp(grant) && mayRepeat(generation, grant, server))) {
       const now = server.deps.now()
       // Before the token is used up: where this cannot be done, it can be tried again.
       await keepGrantKnown(grantId, grant, client, server, report)
-      const next: GrantRecord = { ...grant, generation: generation + 1, rotatedAt: now }
+      const next: GrantRecord = { ...grant, generation: grant.generation + 1, rotatedAt: now }
       if (await server.grants.replace(grantId, stored, next, now + lifetimeOf(next, server) * 1000)) {
         return tokensOf(grantId, next, scopes, server)
       }
@@ -55,6 +55,11 @@ export async function refresh(
       throw refused('the token was used before; its grant is revoked')
     }
   }
+}
+
+/** Whether the newest access token was revoked by its client: the same again would be worth nothing. */
+function isGivenUp({ generation, revokedGeneration = 0 }: GrantRecord): boolean {
+  return revokedGeneration >= generation
 }
 
 /** Whether a token is the one just replaced: its successor was not used yet, and the time for it is not over. */

@@ -69,7 +69,6 @@ export class AuthorizationServer {
       configured: clients,
       registrations: collection('clients'),
       documents: collection('documents'),
-      keys,
       deps,
     })
     this.issuer = new AccessTokenIssuer(settings, keys, deps)

@@ -23,7 +23,8 @@ export function tokensOf(
     access_token: server.issuer.issue(grantId, grant, scopes),
     token_type: 'Bearer',
     expires_in: server.settings.accessTokenSeconds,
-    scope: scopes.join(' '),
+    // RFC 6749 3.3: a list of scopes has at least one.
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
     ...(grant.refreshable && { refresh_token: refreshTokenOf(server.keys, grantId, grant.generation) }),
   }
 }

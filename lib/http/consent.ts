@@ -1,7 +1,7 @@
 // GET /consent: who asks for what. POST /consent: 303 to the client with a code or access_denied. 400 for a request that expired or was
 // answered before, 403 for a form that is not this browser's.
 import { mayRedirectTo } from '../authorization-server/clients.js'
-import { decide, isConsentKnown } from '../authorization-server/consent.js'
+import { type Answer, decide, isConsentKnown } from '../authorization-server/consent.js'
 import type { AuthorizationRequest, Client } from '../authorization-server/records.js'
 import type { Report } from '../authorization-server/server.js'
 import { type Transaction, findTransaction } from '../authorization-server/transaction.js'
@@ -76,7 +76,7 @@ async function show(request: AuthRequest, turn: Turn, report: Report): Promise<A
   const { user } = signedIn
   if (decided !== undefined) return messagePage(server, 'already_decided', 400)
   if (await isConsentKnown(client, asked, user, mayRemember, server)) {
-    return settle(request, turn, { allow: true, scopes: asked.scopes }, report)
+    return settle(request, turn, { allow: true, scopes: asked.scopes, asked: false }, report)
   }
   const page: ConsentPage = {
     kind: 'consent',
@@ -117,13 +117,13 @@ async function take(
   const scopes = scopesFor(transaction.stored.data.request, server.settings.requiredScopes)
     .filter(({ field }) => field === undefined || form.get(field) === 'on')
     .map(({ scope }) => scope)
-  return settle(request, turn, { allow: decision === 'allow', scopes }, report)
+  return settle(request, turn, { allow: decision === 'allow', scopes, asked: true }, report)
 }
 
 async function settle(
   request: AuthRequest,
   { interaction, transaction, client, signedIn }: Turn,
-  answer: { readonly allow: boolean; readonly scopes: readonly string[] },
+  answer: Answer,
   report: Report,
 ): Promise<AuthResponse> {
   const { server } = interaction

@@ -38,7 +38,7 @@ export function tokenRoute(path: string, server: AuthorizationServer): Route {
       })
     }
     const answer = await grant(call)
-    context.report({ type: 'token.issued', clientId: client.clientId, grantType, scope: answer.scope })
+    context.report({ type: 'token.issued', clientId: client.clientId, grantType, scope: answer.scope ?? '' })
     return answer
   })
 }

@@ -11,7 +11,7 @@ import {
 } from 'node:crypto'
 
 /** What a message authentication code vouches for. Each has a key of its own, so that none can stand for another. */
-export type MacPurpose = 'code' | 'refresh' | 'browser' | 'client'
+export type MacPurpose = 'code' | 'refresh' | 'browser'
 
 /** A public key as it is published (RFC 7517). */
 export interface PublishedKey {
@@ -37,7 +37,7 @@ export interface DerivedKeys {
   isMac(purpose: MacPurpose, text: string, mac: string): boolean
 }
 
-const PURPOSES: readonly MacPurpose[] = ['code', 'refresh', 'browser', 'client']
+const PURPOSES: readonly MacPurpose[] = ['code', 'refresh', 'browser']
 
 /** @param secrets at least 32 bytes each; the first signs, the rest still verify */
 export function deriveKeys(secrets: readonly Uint8Array[]): DerivedKeys {
@@ -49,25 +49,26 @@ export function deriveKeys(secrets: readonly Uint8Array[]): DerivedKeys {
     ]),
   )
   const [current] = signing as [SigningKey]
-  const macWith = (key: KeyObject, text: string): Buffer => createHmac('sha256', key).update(text).digest()
+  const macWith = (key: KeyObject, text: string): string =>
+    createHmac('sha256', key).update(text).digest('base64url')
   return {
     signing: { kid: current.published.kid, key: current.key },
     published: signing.map(({ published }) => published),
     storage: secrets.map((secret) => derive(secret, 'storage', 32)),
     mac(purpose, text) {
       const [key] = macKeys.get(purpose) as [KeyObject]
-      return macWith(key, text).toString('base64url')
+      return macWith(key, text)
     },
     isMac(purpose, text, mac) {
-      const given = Buffer.from(mac, 'base64url')
-      // One spelling each: what decodes to the same bytes is not the same handle.
-      if (given.length !== MAC_BYTES || given.toString('base64url') !== mac) return false
-      return (macKeys.get(purpose) as KeyObject[]).some((key) => timingSafeEqual(macWith(key, text), given))
+      // As text, so that there is one spelling of each.
+      const given = Buffer.from(mac)
+      return (macKeys.get(purpose) as KeyObject[]).some((key) => {
+        const made = Buffer.from(macWith(key, text))
+        return made.length === given.length && timingSafeEqual(made, given)
+      })
     },
   }
 }
-
-const MAC_BYTES = 32
 
 interface SigningKey {
   readonly key: KeyObject
