@@ -8,8 +8,16 @@ import { MemoryStore } from '../dist/stores/memory.js'
 import { ANSWERS, Browser } from './browse.mjs'
 import { close, listen } from './suite.mjs'
 
-/** Starts one at `path`, e.g. `/tenant1`, and tells its events; the other options are OAuthProvider's. */
-export async function startOurServer({ path = '', onEvent = () => {}, ...options } = {}) {
+/**
+ * Starts one at `path`, e.g. `/tenant1`, and tells its events; the other options are OAuthProvider's. With `hidesPublicClients` its
+ * metadata does not say that clients may come without a secret, which stays true.
+ */
+export async function startOurServer({
+  path = '',
+  onEvent = () => {},
+  hidesPublicClients = false,
+  ...options
+} = {}) {
   const server = createServer()
   const port = await listen(server)
   const baseUrl = `http://127.0.0.1:${port}${path}`
@@ -28,6 +36,7 @@ export async function startOurServer({ path = '', onEvent = () => {}, ...options
     ...options,
   })
   const app = express()
+  if (hidesPublicClients) app.use(withoutPublicClients(new URL(baseUrl).origin))
   app.use(mcpAuth(provider, { rateLimit: false, onEvent }))
   app.all(`${path}/mcp`, mcpEndpoint())
   server.on('request', app)
@@ -43,6 +52,21 @@ export async function startOurServer({ path = '', onEvent = () => {}, ...options
         throw new Error(`${clientId} is not among the connections:\n${text}`)
     },
     close: () => close(server),
+  }
+}
+
+/** Serves the metadata of the server behind it with one word less. */
+function withoutPublicClients(origin) {
+  return (request, response, next) => {
+    const isMetadata = request.path.startsWith('/.well-known/oauth-authorization-server')
+    if (!isMetadata || 'whole' in request.query) return next()
+    fetch(`${origin}${request.path}?whole`)
+      .then((answer) => answer.json())
+      .then(({ token_endpoint_auth_methods_supported: methods, ...rest }) => {
+        const shown = methods.filter((method) => method !== 'none')
+        response.json({ ...rest, token_endpoint_auth_methods_supported: shown })
+      })
+      .catch(next)
   }
 }
 
