@@ -170,7 +170,7 @@ describe('U10 a server on this machine that asks nobody', () => {
     }
   })
 
-  test('U10 shows the page where any web page or app may have registered itself', async () => {
+  test('U10 shows the page where another site sent the browser, which may have registered itself', async () => {
     const host = await startDocument()
     const clock = testClock()
     const site = await start({ consent: false, deps: { ...clock, network: host.network } })
@@ -178,6 +178,8 @@ describe('U10 a server on this machine that asks nobody', () => {
     const { client_id: registered } = await site.register({ redirect_uris: redirectUris })
     const browser = site.browser()
     await browser.grant(beginning(site, { client_id: registered }), REDIRECT_URI, 'ada')
+    expect((await answersOf(site, browser, registered, WEB)).searchParams.has('code')).toBe(true)
+    browser.headers = { 'sec-fetch-site': 'cross-site' }
     for (const [id, uri] of [
       [registered, WEB],
       [registered, 'com.example.app:/cb'],
@@ -189,7 +191,7 @@ describe('U10 a server on this machine that asks nobody', () => {
       expect([shown.status, shown.headers.get('location')]).toEqual([200, null])
       expect(await shown.text()).toContain('name="decision"')
     }
-    expect(site.events.filter(({ type }) => type === 'authorization.granted')).toHaveLength(1)
+    expect(site.events.filter(({ type }) => type === 'authorization.granted')).toHaveLength(2)
   })
 
   test('U10 also where everybody is let in for tests', async () => {
@@ -203,6 +205,8 @@ describe('U10 a server on this machine that asks nobody', () => {
     const requests = { ...site, ...clientsOf(site.url) }
     const { client_id: registered } = await requests.register({ redirect_uris: [WEB, REDIRECT_URI] })
     const browser = requests.browser()
+    expect((await answersOf(requests, browser, registered, WEB)).searchParams.has('code')).toBe(true)
+    browser.headers = { 'sec-fetch-site': 'cross-site' }
     expect((await answersOf(requests, browser, registered, REDIRECT_URI)).searchParams.has('code')).toBe(true)
     expect((await answersOf(requests, browser, registered, WEB)).pathname).toBe('/consent')
     expect((await answersOf(requests, browser, DOCUMENT_ID, WEB)).pathname).toBe('/consent')

@@ -9,7 +9,7 @@ import {
   refusalTo,
 } from '../../lib/authorization-server/consent.js'
 import { listConnections } from '../../lib/authorization-server/connections.js'
-import type { AuthorizationRequest, Client } from '../../lib/authorization-server/records.js'
+import type { Arrival, AuthorizationRequest, Client } from '../../lib/authorization-server/records.js'
 import {
   type Transaction,
   beginTransaction,
@@ -31,7 +31,7 @@ const ALLOW = { allow: true, scopes: ['read', 'write'], asked: true }
 const DENY = { allow: false, scopes: [], asked: true }
 
 const begin = async ({ server }: TestServer, request = REQUEST): Promise<() => Promise<Transaction>> => {
-  const handle = await beginTransaction(request, 'browser', true, server)
+  const handle = await beginTransaction(request, 'browser', 'user', server)
   return async () => (await findTransaction(handle, 'browser', server)) as Transaction
 }
 
@@ -153,20 +153,20 @@ describe('isConsentKnown', () => {
     {
       client = APP,
       request = REQUEST,
-      mayRemember = true,
+      arrival = 'user',
       decided = true,
       user = ADA,
     }: {
       client?: Client
       request?: AuthorizationRequest
-      mayRemember?: boolean
+      arrival?: Arrival
       decided?: boolean
       user?: typeof ADA
     } = {},
   ): Promise<boolean> => {
     const test = createServer(options)
     if (decided) await answer(test, await (await begin(test))(), ALLOW)
-    return isConsentKnown(client, request, user, mayRemember, test.server)
+    return isConsentKnown(client, request, user, arrival, test.server)
   }
 
   it('U1 is never, by default', async () => {
@@ -183,7 +183,8 @@ describe('isConsentKnown', () => {
     expect(await known(remember, { request: { ...REQUEST, prompt: 'consent' } })).toBe(false)
     expect(await known(remember, { client: { ...APP, clientId: 'other' } })).toBe(false)
     expect(await known(remember, { user: { subject: 'eve' } })).toBe(false)
-    expect(await known(remember, { mayRemember: false })).toBe(false)
+    expect(await known(remember, { arrival: 'other_site' })).toBe(false)
+    expect(await known(remember, { arrival: 'unknown' })).toBe(false)
   })
 
   it('U1 with false it is for configured clients, and on this machine for any', async () => {
@@ -192,7 +193,12 @@ describe('isConsentKnown', () => {
     expect(await known({ consent: false }, { client: registered })).toBe(false)
     expect(await known({ consent: false }, { request: { ...REQUEST, prompt: 'consent' } })).toBe(false)
     const local = { consent: false, baseUrl: 'http://localhost:3000' } as const
-    expect(await known(local, { client: registered })).toBe(true)
+    const web = { ...REQUEST, redirectUri: 'https://client.example/callback' }
+    for (const arrival of ['user', 'unknown'] as const) {
+      expect(await known(local, { client: registered, request: web, arrival })).toBe(true)
+    }
+    expect(await known(local, { client: registered, request: web, arrival: 'other_site' })).toBe(false)
+    expect(await known(local, { client: registered, arrival: 'other_site' })).toBe(true)
   })
 })
 

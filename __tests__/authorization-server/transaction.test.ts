@@ -20,10 +20,10 @@ const DENIED = { subject: 'ada', allow: false, scopes: [] }
 describe('a transaction', () => {
   it('is found by its handle in the browser that it began in, for ten minutes', async () => {
     const { server, clock } = createServer()
-    const handle = await beginTransaction(REQUEST, 'browser', true, server)
+    const handle = await beginTransaction(REQUEST, 'browser', 'user', server)
     expect(await findTransaction(handle, 'browser', server)).toMatchObject({
       handle,
-      stored: { data: { request: REQUEST, mayRemember: true, startedAt: clock.now() } },
+      stored: { data: { request: REQUEST, arrival: 'user', startedAt: clock.now() } },
     })
     clock.advance(599)
     expect(await findTransaction(handle, 'browser', server)).toMatchObject({ handle })
@@ -33,7 +33,7 @@ describe('a transaction', () => {
 
   it('U2 is not found in another browser, nor without a cookie', async () => {
     const { server } = createServer()
-    const handle = await beginTransaction(REQUEST, 'browser', true, server)
+    const handle = await beginTransaction(REQUEST, 'browser', 'user', server)
     expect(await findTransaction(handle, 'other', server)).toBe('other_browser')
     expect(await findTransaction(handle, undefined, server)).toBe('other_browser')
     expect(await findTransaction('unknown', 'browser', server)).toBe('expired')
@@ -43,7 +43,7 @@ describe('a transaction', () => {
   it('U9 is decided once, also by two processes at once', async () => {
     const test = createServer()
     const other = createServer({ store: test.store })
-    const handle = await beginTransaction(REQUEST, 'browser', true, test.server)
+    const handle = await beginTransaction(REQUEST, 'browser', 'user', test.server)
     const read = (await findTransaction(handle, 'browser', test.server)) as Transaction
     const decided = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
@@ -59,7 +59,7 @@ describe('a transaction', () => {
     const test = createServer()
     const written: string[] = []
     test.store.before = ({ key }) => written.push(key)
-    const handle = await beginTransaction(REQUEST, 'the ID of a browser', false, test.server)
+    const handle = await beginTransaction(REQUEST, 'the ID of a browser', 'unknown', test.server)
     const record = (await test.store.get(collectionOf('transactions'), String(written[0])))?.value
     expect(record).toContain(REDIRECT_URI)
     expect(`${written.join()} ${record}`).not.toMatch(new RegExp(`${handle}|the ID of a browser`))

@@ -51,7 +51,8 @@ describe('the page of connections', () => {
 
   it('lets the user sign out where that is ours', () => {
     const html = render({ signOut: { action: '/sign-out', hidden: { csrf: 'c' } } })
-    expect(html).toContain('<form method="post" action="/sign-out">')
+    expect(html).toContain('<form id="leave" method="post" action="/sign-out" hidden>')
+    expect(html).toContain('form="leave"')
     expect(html).toContain('<input type="hidden" name="csrf" value="c" />')
     expect(render()).not.toContain(ENGLISH['connections.signOut'])
   })

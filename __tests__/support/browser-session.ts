@@ -92,23 +92,15 @@ function keep(jar: Map<string, string>, line: string): void {
   else jar.set(name, value)
 }
 
-/** The form of a page that has the most fields: the one that the page is about. */
+/** The first form of a page, which is what the page is about. */
 export function formOf({ html, url }: Pick<Shown, 'html' | 'url'>): HtmlForm {
-  const forms = [...html.matchAll(/<form[^>]*action="([^"]*)"[^>]*>(.*?)<\/form>/gs)].map(
-    ([, action = '', body = '']) => ({
-      action: new URL(decode(action), url),
-      fields: fieldsOf(body),
-    }),
-  )
-  // Of two that are alike, the one that comes first is how to leave.
-  const [best] = forms
-    .toReversed()
-    .toSorted((one, other) => Object.keys(other.fields).length - Object.keys(one.fields).length)
-  if (best === undefined) throw new Error(`no form at ${url.href}: ${html.slice(0, 500)}`)
-  return best
+  const [, action, body] = /<form[^>]*action="([^"]*)"[^>]*>(.*?)<\/form>/s.exec(html) ?? []
+  if (action === undefined || body === undefined)
+    throw new Error(`no form at ${url.href}: ${html.slice(0, 500)}`)
+  return { action: new URL(decode(action), url), fields: fieldsOf(body) }
 }
 
-/** Every form of a page. */
+/** What it sends when nothing is changed. */
 function fieldsOf(body: string): Record<string, string> {
   const fields: Record<string, string> = {}
   for (const [input] of body.matchAll(/<input[^>]*>/g)) {

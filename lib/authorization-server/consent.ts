@@ -7,31 +7,27 @@ import { missingScopes } from '../protocol/scopes.js'
 import { keyOf } from './clients.js'
 import { type Granted, beginGrant } from './begin-grant.js'
 import { codeOf } from './handles.js'
-import type { AuthorizationRequest, Client, Decision, RememberedRecord, User } from './records.js'
+import type { Arrival, AuthorizationRequest, Client, Decision, RememberedRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 import { type Transaction, decideTransaction } from './transaction.js'
 
-/**
- * Whether a request may be granted without asking.
- *
- * @param mayRemember false where another site may have sent the browser: then nobody has seen the page that says who asks
- */
+/** Whether a request may be granted without asking. Where another site sent the browser, nobody has seen who asks. */
 export async function isConsentKnown(
   client: Client,
   request: AuthorizationRequest,
   user: User,
-  mayRemember: boolean,
+  arrival: Arrival,
   server: AuthorizationServer,
 ): Promise<boolean> {
   const { consent, isLocal } = server.settings
   if (request.prompt === 'consent') return false
   if (consent === 'never') {
-    // A client that nobody configured may be any web page: unasked, what it gets must stay on this machine.
-    return (
-      client.origin === 'configured' || (isLocal && describeRedirect(request.redirectUri).kind === 'loopback')
-    )
+    if (client.origin === 'configured') return true
+    // A client that nobody configured may be any web page: what it asks for unseen must stay on this machine.
+    const stays = arrival !== 'other_site' || describeRedirect(request.redirectUri).kind === 'loopback'
+    return isLocal && stays
   }
-  if (consent === 'always' || !mayRemember) return false
+  if (consent === 'always' || arrival !== 'user') return false
   const remembered = await server.remembered.get(keyOf(user.subject, client.clientId))
   return (
     remembered !== undefined &&

@@ -69,11 +69,14 @@ export interface TransactionRecord {
   readonly browser: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
-  /** Whether a decision that was remembered may answer: not where another site sent the browser here. */
-  readonly mayRemember: boolean
+  /** Decides which questions may be left out. */
+  readonly arrival: Arrival
   /** Set by the one who decided; then it cannot be decided again. */
   readonly decided?: Decision | undefined
 }
+
+/** What the browser says of how it came: by its user, by another site, or nothing, as what is no browser does. */
+export type Arrival = 'user' | 'other_site' | 'unknown'
 
 /** What a person answered. */
 export interface Decision {

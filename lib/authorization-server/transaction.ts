@@ -2,7 +2,7 @@
 import { digest } from '../runtime/digest.js'
 import type { Stored } from '../stores/collection.js'
 import { keyOf } from './clients.js'
-import type { AuthorizationRequest, Decision, TransactionRecord } from './records.js'
+import type { Arrival, AuthorizationRequest, Decision, TransactionRecord } from './records.js'
 import type { AuthorizationServer } from './server.js'
 
 /** A transaction as it was read. */
@@ -20,13 +20,13 @@ export interface Transaction {
 export async function beginTransaction(
   request: AuthorizationRequest,
   browserId: string,
-  mayRemember: boolean,
+  arrival: Arrival,
   server: AuthorizationServer,
 ): Promise<string> {
   const { deps, settings, transactions } = server
   const handle = deps.randomId()
   const startedAt = deps.now()
-  const record: TransactionRecord = { request, browser: digest(browserId), startedAt, mayRemember }
+  const record: TransactionRecord = { request, browser: digest(browserId), startedAt, arrival }
   await transactions.put(keyOf(handle), record, startedAt + settings.transactionSeconds * 1000)
   return handle
 }

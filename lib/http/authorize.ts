@@ -2,12 +2,12 @@
 // 400 with a page where the client or its address is not known.
 import { checkAuthorization } from '../authorization-server/authorize.js'
 import { grantUnasked, isConsentKnown, refusalTo } from '../authorization-server/consent.js'
-import type { AuthorizationRequest } from '../authorization-server/records.js'
+import type { Arrival, AuthorizationRequest } from '../authorization-server/records.js'
 import { beginTransaction } from '../authorization-server/transaction.js'
 import { OAuthError } from '../protocol/errors.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Route } from '../runtime/route.js'
-import { cameByThemselves } from './browser.js'
+import { arrivalOf } from './browser.js'
 import { readForm } from './form.js'
 import { type Interaction, queryOf } from './interaction.js'
 import { messagePage, pageRoute, redirect } from './page-route.js'
@@ -35,10 +35,10 @@ export function authorizeRoute(path: string, interaction: Interaction): Route {
 
     const { client, request: asked } = checked
     const signedIn = asked.prompt === 'login' ? undefined : await interaction.currentUser(request)
-    const mayRemember = cameByThemselves(request)
+    const arrival = arrivalOf(request)
     if (signedIn !== undefined) {
       const { user } = signedIn
-      if (await isConsentKnown(client, asked, user, mayRemember, server)) {
+      if (await isConsentKnown(client, asked, user, arrival, server)) {
         const granted = { client, request: asked, user, scopes: asked.scopes }
         return redirect(request, await grantUnasked(granted, server, context.report))
       }
@@ -46,7 +46,7 @@ export function authorizeRoute(path: string, interaction: Interaction): Route {
     if (asked.prompt === 'none') {
       return refuse(new OAuthError(signedIn === undefined ? 'login_required' : 'consent_required'), asked)
     }
-    return askPerson(request, interaction, asked, mayRemember, signedIn !== undefined)
+    return askPerson(request, interaction, asked, arrival, signedIn !== undefined)
   })
 }
 
@@ -55,13 +55,13 @@ async function askPerson(
   request: AuthRequest,
   interaction: Interaction,
   asked: AuthorizationRequest,
-  mayRemember: boolean,
+  arrival: Arrival,
   isSignedIn: boolean,
 ): Promise<AuthResponse> {
   const { cookies, server } = interaction
   const known = cookies.browserOf(request)
   const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
-  const transaction = await beginTransaction(asked, browser.id, mayRemember, server)
+  const transaction = await beginTransaction(asked, browser.id, arrival, server)
   const next = isSignedIn
     ? interaction.urlOf('consent', { transaction })
     : interaction.signInUrl('consent', { transaction })

@@ -1,5 +1,6 @@
 // What ties a browser to its pages: a cookie that names it, and in each form a code that only this page in this browser can have
 // (RFC 6749 10.12, RFC 9700 4.7).
+import type { Arrival } from '../authorization-server/records.js'
 import type { AuthorizationServer } from '../authorization-server/server.js'
 import { digest } from '../runtime/digest.js'
 import type { AuthRequest } from '../protocol/message.js'
@@ -72,10 +73,11 @@ export class BrowserCookies {
   }
 }
 
-/** Whether the person came by themselves: typed, from an app, or from our own pages. Only a browser that says so is believed. */
-export function cameByThemselves({ headers }: AuthRequest): boolean {
+/** How a request came (Fetch Metadata, `Sec-Fetch-Site`): typed, from an app or from our own pages, or sent by another site. */
+export function arrivalOf({ headers }: AuthRequest): Arrival {
   const site = headers['sec-fetch-site']
-  return site === 'none' || site === 'same-origin'
+  if (site === undefined) return 'unknown'
+  return site === 'none' || site === 'same-origin' ? 'user' : 'other_site'
 }
 
 /** RFC 6265 5.4. A name that comes twice was planted by somebody: neither is taken. */

@@ -72,10 +72,10 @@ async function show(request: AuthRequest, turn: Turn, report: Report): Promise<A
   const { interaction, transaction, browserId, client, signedIn } = turn
   const { server, cookies, signIn } = interaction
   const { settings } = server
-  const { request: asked, mayRemember, decided } = transaction.stored.data
+  const { request: asked, arrival, decided } = transaction.stored.data
   const { user } = signedIn
   if (decided !== undefined) return messagePage(server, 'already_decided', 400)
-  if (await isConsentKnown(client, asked, user, mayRemember, server)) {
+  if (await isConsentKnown(client, asked, user, arrival, server)) {
     return settle(request, turn, { allow: true, scopes: asked.scopes, asked: false }, report)
   }
   const page: ConsentPage = {

@@ -1,7 +1,15 @@
 // The page that lists a user's connected clients, each with a button that ends it.
 import { type SafeHtml, attributes, html } from '../protocol/html.js'
 import { CHECK } from './icons.js'
-import { type Sheet, type Stage, drawAccount, drawHidden, drawTile, drawTrust } from './layout.js'
+import {
+  type Sheet,
+  type Stage,
+  drawAccount,
+  drawHidden,
+  drawLeaving,
+  drawTile,
+  drawTrust,
+} from './layout.js'
 import type { ConnectionsPage, PageConnection } from './page.js'
 import { type Words, nameOf, shown } from './words.js'
 
@@ -25,7 +33,7 @@ export function drawConnections(page: ConnectionsPage, { words }: Stage): Sheet 
         <h1>${words.say('connections.title')}</h1>
         <p class="lead">${words.say('connections.lead')}</p>
       </div>
-      ${done} ${drawAccount(user, leave, words)} ${list}`,
+      ${done} ${drawAccount(user, leave, words)} ${list} ${drawLeaving(leave)}`,
   }
 }
 

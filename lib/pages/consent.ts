@@ -6,6 +6,7 @@ import {
   type Sheet,
   drawAccount,
   drawHidden,
+  drawLeaving,
   drawNameNote,
   drawTile,
   drawTrust,
@@ -49,7 +50,8 @@ export function drawConsent(page: ConsentPage, stage: Stage): Sheet {
       <dl class="facts">
         <dt>${words.say('consent.resource')}</dt>
         <dd><bdi dir="ltr">${page.resource}</bdi></dd>
-      </dl>`,
+      </dl>
+      ${drawLeaving(leave)}`,
   }
 }
 

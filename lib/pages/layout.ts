@@ -107,19 +107,24 @@ export function drawWebsite({ configured, uri }: PageClient, words: Words): Safe
 /** Who is signed in, with the button to be somebody else. */
 export function drawAccount(
   user: PageUser,
-  leave: { readonly action: string; readonly hidden: HiddenFields; readonly text: SafeHtml } | false,
+  leave: { readonly text: SafeHtml } | false,
   words: Words,
 ): SafeHtml {
   const name = html`<strong><bdi>${shown(user.name ?? user.subject)}</bdi></strong>`
-  const form =
-    leave &&
-    html`<form method="post" action="${leave.action}">
-      ${drawHidden(leave.hidden)}<button class="link">${leave.text}</button>
-    </form>`
   return html`<div class="account">
     <p>${words.say('page.account', { user: name })}</p>
-    ${form}
+    ${leave && html`<button class="link" form="leave">${leave.text}</button>`}
   </div>`
+}
+
+/** What that button sends. It stands behind the form that the page is about, which is the first on it. */
+export function drawLeaving(
+  leave: { readonly action: string; readonly hidden: HiddenFields } | false,
+): SafeHtml | false {
+  return (
+    leave &&
+    html`<form id="leave" method="post" action="${leave.action}" hidden>${drawHidden(leave.hidden)}</form>`
+  )
 }
 
 /** Whether a browser may be sent somewhere by itself: to an absolute URL that runs no code, or within this site. */

@@ -61,7 +61,8 @@ export interface AuthorizationServerOptions extends PageOptions {
   readonly requiredScopes?: readonly string[]
   /**
    * Whether people are asked: `always`; `remember` asks again only for another client, address or more scopes, and where another site
-   * sent the browser; `false` never asks for the clients that are configured (and on loopback for any that is there too). Default: `always`.
+   * sent the browser; `false` never asks for the clients that are configured, and on loopback for any, unless another site sent the
+   * browser for an answer that leaves this machine. Default: `always`.
    */
   readonly consent?: 'always' | 'remember' | false
   /** Clients that are known beforehand. */
