@@ -16,6 +16,7 @@ import {
 import type { Store, StoreEntry } from './store.js'
 import { StoreError } from './store-error.js'
 import { SWEEP_BATCH, Sweeper } from './sweeper.js'
+import { Turn } from './turn.js'
 
 export type { SqliteDatabase, SqliteStatement } from './sqlite-database.js'
 
@@ -102,6 +103,7 @@ export class SqliteStore implements Store {
   readonly #open: () => Promise<SqliteDatabase>
   readonly #deps: Deps
   readonly #sweeper: Sweeper
+  readonly #turn = new Turn()
   #opened: OpenedDatabase | undefined
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
@@ -121,7 +123,9 @@ export class SqliteStore implements Store {
     const connection = this.#connection ?? (await this.#connect())
     let row: unknown
     try {
-      row = connection.run((statements) => statements.get.get(collection, key, this.#deps.now()))
+      row = await this.#turn.run(() =>
+        connection.run((statements) => statements.get.get(collection, key, this.#deps.now())),
+      )
     } catch (error) {
       throw StoreError.of('SqliteStore', error)
     }
