@@ -60,7 +60,7 @@ function withoutPublicClients(origin) {
   return (request, response, next) => {
     const isMetadata = request.path.startsWith('/.well-known/oauth-authorization-server')
     if (!isMetadata || 'whole' in request.query) return next()
-    fetch(`${origin}${request.path}?whole`)
+    void fetch(`${origin}${request.path}?whole`)
       .then((answer) => answer.json())
       .then(({ token_endpoint_auth_methods_supported: methods, ...rest }) => {
         const shown = methods.filter((method) => method !== 'none')
