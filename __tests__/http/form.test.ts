@@ -214,10 +214,14 @@ describe('X9 whatever bytes come', () => {
     )
   })
 
-  it('X3 no type takes long to be refused', () => {
-    const nasty = [`${FORM}${' ;'.repeat(20_000)}x`, `${FORM}${' '.repeat(50_000)}x`, 'a'.repeat(50_000)]
-    const start = performance.now()
-    for (const type of nasty) refusalOf(() => readForm(request(type), raw('a=b')))
-    expect(performance.now() - start).toBeLessThan(200)
+  it('X3 the longest type is refused by one pass over it: a second look at each letter would never end', () => {
+    const million = 1_000_000
+    for (const type of [
+      `${FORM}${' ;'.repeat(million)}x`,
+      `${FORM}${' '.repeat(million)}x`,
+      'a'.repeat(million),
+    ]) {
+      expect(refusalOf(() => readForm(request(type), raw('a=b')))).toEqual(refused(SEND_FORM))
+    }
   })
 })
