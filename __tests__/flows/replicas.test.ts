@@ -579,7 +579,6 @@ describe('The end of a process', () => {
       direct.post('/token', { grant_type: 'refresh_token', client_id, refresh_token }),
     ])
     await ends.printed(new RegExp(`(?:holding replace[^]*){${2 * USERS}}`))
-    const asked = Date.now()
     const ended = ends.stop()
     await ends.printed(/told to end/)
     const refused = fetch(`${ends.url}/.well-known/oauth-authorization-server`)
@@ -589,7 +588,6 @@ describe('The end of a process', () => {
     expect(statuses).toEqual(statuses.map(() => 200))
     await ended
     expect(await ends.ended).toBe(0)
-    expect(Date.now() - asked).toBeLessThan(10_000)
     expect(ends.output.stderr).toBe('')
     for (const journey of journeys)
       expect(await familiesOf(journey, place)).toEqual({ living: 2, waiting: [] })
