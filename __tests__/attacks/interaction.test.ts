@@ -1,5 +1,5 @@
 // Attacks on the pages where people sign in and decide: threat rows U2 to U9.
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from '@jest/globals'
 import type { Store } from 'express-mcp-auth'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import {
@@ -7,7 +7,6 @@ import {
   REDIRECT_URI,
   type Registered,
   pkce,
-  startAuthorizationSite,
 } from '../support/authorization-server.js'
 import { type Browser, formOf } from '../support/browser-session.js'
 import {
@@ -20,21 +19,11 @@ import {
   onwardFrom,
   post,
   toConsent,
+  WEB,
+  visits,
 } from '../support/visit.js'
 
-const WEB = 'https://app.example.com/cb'
-
-const opened: AuthorizationSite[] = []
-afterAll(() => Promise.all(opened.map((site) => site.close())))
-
-async function start(
-  options: Parameters<typeof startAuthorizationSite>[0] = {},
-  guard: Parameters<typeof startAuthorizationSite>[1] = {},
-): Promise<{ site: AuthorizationSite; client: Registered }> {
-  const site = await startAuthorizationSite(options, guard)
-  opened.push(site)
-  return { site, client: await site.register({ redirect_uris: [REDIRECT_URI, WEB] }) }
-}
+const start = visits()
 
 let site: AuthorizationSite
 let client: Registered

@@ -1,5 +1,5 @@
 // The pages where people sign in and decide: prompts, sessions, the app's own session, and what they say when something fails.
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from '@jest/globals'
 import type { OAuthProviderOptions, Page, Store } from 'express-mcp-auth'
 import { testClock } from 'express-mcp-auth/testing'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
@@ -8,24 +8,21 @@ import {
   REDIRECT_URI,
   type Registered,
   signIn,
-  startAuthorizationSite,
 } from '../support/authorization-server.js'
 import { formOf } from '../support/browser-session.js'
-import { allow, begin, beginning, codeIn, expectMessage, post, toConsent } from '../support/visit.js'
+import {
+  allow,
+  begin,
+  beginning,
+  codeIn,
+  expectMessage,
+  post,
+  toConsent,
+  WEB,
+  visits,
+} from '../support/visit.js'
 
-const WEB = 'https://app.example.com/cb'
-
-const opened: AuthorizationSite[] = []
-afterAll(() => Promise.all(opened.map((site) => site.close())))
-
-async function start(
-  options: Parameters<typeof startAuthorizationSite>[0] = {},
-  guard: Parameters<typeof startAuthorizationSite>[1] = {},
-): Promise<{ site: AuthorizationSite; client: Registered }> {
-  const site = await startAuthorizationSite(options, guard)
-  opened.push(site)
-  return { site, client: await site.register({ redirect_uris: [REDIRECT_URI, WEB] }) }
-}
+const start = visits()
 
 let site: AuthorizationSite
 let client: Registered

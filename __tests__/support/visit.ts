@@ -1,13 +1,32 @@
 // What a person does at the pages of an authorization server, step by step, and what they are shown.
-import { expect } from '@jest/globals'
+import { afterAll, expect } from '@jest/globals'
 import {
   type AuthorizationSite,
   REDIRECT_URI,
   type Registered,
   authorizationUrl,
   pkce,
+  startAuthorizationSite,
 } from './authorization-server.js'
 import { type Browser, type HtmlForm, type Shown, formOf } from './browser-session.js'
+
+/** A redirect URI on the web, beside the one on this machine. */
+export const WEB = 'https://app.example.com/cb'
+
+type Start = (
+  ...how: Parameters<typeof startAuthorizationSite>
+) => Promise<{ site: AuthorizationSite; client: Registered }>
+
+/** Starts sites with a client that registered both URIs, and closes them after the tests of the file. */
+export function visits(): Start {
+  const opened: AuthorizationSite[] = []
+  afterAll(() => Promise.all(opened.map((site) => site.close())))
+  return async (...how) => {
+    const site = await startAuthorizationSite(...how)
+    opened.push(site)
+    return { site, client: await site.register({ redirect_uris: [REDIRECT_URI, WEB] }) }
+  }
+}
 
 /** The way to begin, as a client writes it. */
 export function beginning(

@@ -5,13 +5,13 @@ import { refuseClientIdUrl } from '../protocol/client-id-url.js'
 import { type ClientMetadata, parseClientDocument } from '../protocol/client-metadata.js'
 import { OAuthError } from '../protocol/errors.js'
 import type { Deps } from '../runtime/deps.js'
-import type { AuthEvent } from '../runtime/events.js'
 import { FetchError, type JsonAnswer, withoutQuery } from '../runtime/fetch-json.js'
 import { BadDocumentError, StatusError, fetchPublicJson } from '../runtime/public-fetch.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { type KeySet, parseKeySet } from '../verifiers/key-set.js'
 import type { KeptDocuments } from './kept-documents.js'
 import type { DocumentRecord } from './records.js'
+import type { Report } from './settings.js'
 
 export interface ClientDocumentsSettings {
   /** Documents on this machine too, by http: while the server itself runs on it. */
@@ -40,8 +40,6 @@ const KEYS_CACHE_SECONDS = 600
 const KEYS_COOLDOWN_SECONDS = 30
 
 const NO_KEYS: KeySet = { keys: [], skipped: [] }
-
-type Report = (event: AuthEvent) => void
 
 /** Times in milliseconds since the epoch. */
 interface Known extends DocumentRecord {

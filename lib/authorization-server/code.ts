@@ -6,7 +6,7 @@ import { revokeGrant } from './grants.js'
 import { readCode } from './handles.js'
 import type { TokenAnswer } from './issue.js'
 import type { Client, GrantRecord } from './records.js'
-import { checkResource, lifetimeOf, tokensOf } from './tokens.js'
+import { checkResource, lifetimeOf, refusedGrant, tokensOf } from './tokens.js'
 import type { AuthorizationServer, Report } from './server.js'
 
 /** The `authorization_code` grant. */
@@ -20,27 +20,27 @@ export async function exchangeCode(
   if (code === undefined) throw new OAuthError('invalid_request', '"code" is missing')
   const grantId = readCode(server.keys, code)
   const stored = grantId === undefined ? undefined : await server.grants.get(grantId)
-  if (grantId === undefined || stored === undefined) throw refused('no living grant has this code')
+  if (grantId === undefined || stored === undefined) throw refusedGrant('no living grant has this code')
   const grant = stored.data
   // Somebody else's code stays good: its owner may still come.
-  if (grant.clientId !== client.clientId) throw refused('the code was issued to another client')
-  if (grant.code === undefined) throw refused('the grant never had a code')
+  if (grant.clientId !== client.clientId) throw refusedGrant('the code was issued to another client')
+  if (grant.code === undefined) throw refusedGrant('the grant never had a code')
   const { redirectUri, challenge } = grant.code
   const stated = parameters.get('redirect_uri')
-  if (stated !== undefined && stated !== redirectUri) throw refused('"redirect_uri" is another one')
+  if (stated !== undefined && stated !== redirectUri) throw refusedGrant('"redirect_uri" is another one')
   checkResource(parameters, server)
   const verifier = parameters.get('code_verifier')
-  if (verifier === undefined) throw refused('there is no verifier')
+  if (verifier === undefined) throw refusedGrant('there is no verifier')
   const isRight = isCodeVerifier(verifier) && challengeOf(verifier) === challenge
   if (grant.waits !== true) {
     // Without the verifier, whoever shows an old code only found it somewhere: that must not sign anybody out.
     if (isRight) await revokeGrant(grantId, grant, 'code_replayed', server, report)
-    throw refused('the code was used before')
+    throw refusedGrant('the code was used before')
   }
   if (!isRight) {
     // One guess: whoever stole a code has no second.
     await revokeGrant(grantId, grant, 'wrong_verifier', server, report)
-    throw refused('the verifier does not match the challenge')
+    throw refusedGrant('the verifier does not match the challenge')
   }
   const now = server.deps.now()
   const begun: GrantRecord = { ...grant, waits: false, generation: grant.refreshable ? 1 : 0, rotatedAt: now }
@@ -49,9 +49,5 @@ export async function exchangeCode(
   }
   // Somebody was faster with the same code and verifier. Which of the two is the client cannot be told.
   await revokeGrant(grantId, grant, 'code_replayed', server, report)
-  throw refused('the code was used at the same time; its grant is revoked')
-}
-
-function refused(detail: string): OAuthError {
-  return new OAuthError('invalid_grant', undefined, { detail })
+  throw refusedGrant('the code was used at the same time; its grant is revoked')
 }

@@ -10,7 +10,7 @@ import type { TokenAnswer } from './issue.js'
 import { isActive } from './people.js'
 import type { Client, GrantRecord } from './records.js'
 import { heldScopes } from './scopes.js'
-import { checkResource, lifetimeOf, tokensOf } from './tokens.js'
+import { checkResource, lifetimeOf, refusedGrant, tokensOf } from './tokens.js'
 import type { AuthorizationServer, Report } from './server.js'
 
 /** The `refresh_token` grant. */
@@ -23,18 +23,18 @@ export async function refresh(
   const token = parameters.get('refresh_token')
   if (token === undefined) throw new OAuthError('invalid_request', '"refresh_token" is missing')
   const named = readRefreshToken(server.keys, token)
-  if (named === undefined) throw refused('this is no refresh token of this server')
+  if (named === undefined) throw refusedGrant('this is no refresh token of this server')
   const { grantId, generation } = named
   // Whoever loses a race reads again, and then finds its token replaced a moment ago.
   for (;;) {
     const stored = await server.grants.get(grantId)
-    if (stored === undefined) throw refused('the grant was revoked or has ended')
+    if (stored === undefined) throw refusedGrant('the grant was revoked or has ended')
     const grant = stored.data
-    if (grant.clientId !== client.clientId) throw refused('the token was issued to another client')
+    if (grant.clientId !== client.clientId) throw refusedGrant('the token was issued to another client')
     checkResource(parameters, server)
     if (!(await isActive(grant.subject, server))) {
       await revokeGrant(grantId, grant, 'inactive', server, report)
-      throw refused('the user may no longer come in; the grant is revoked')
+      throw refusedGrant('the user may no longer come in; the grant is revoked')
     }
     const scopes = narrowed(
       parameters.get('scope'),
@@ -52,7 +52,7 @@ export async function refresh(
     } else if (mayRepeat(generation, grant, server)) return tokensOf(grantId, grant, scopes, server)
     else {
       await revokeGrant(grantId, grant, 'refresh_token_reused', server, report)
-      throw refused('the token was used before; its grant is revoked')
+      throw refusedGrant('the token was used before; its grant is revoked')
     }
   }
 }
@@ -84,8 +84,4 @@ function narrowed(
   throw new OAuthError('invalid_scope', 'A refresh cannot add scopes: ask for authorization again', {
     detail: `${missing.join(' ')} was not granted`,
   })
-}
-
-function refused(detail: string): OAuthError {
-  return new OAuthError('invalid_grant', undefined, { detail })
 }

@@ -37,3 +37,8 @@ export function checkResource(parameters: Parameters, { settings }: Authorizatio
     detail: `the resource ${foreign.slice(0, 200)} was asked for`,
   })
 }
+
+/** RFC 6749 5.2: the same words whatever was wrong with a code or a refresh token; which it was is for events. */
+export function refusedGrant(detail: string): OAuthError {
+  return new OAuthError('invalid_grant', undefined, { detail })
+}

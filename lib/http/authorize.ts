@@ -59,11 +59,10 @@ async function askPerson(
   isSignedIn: boolean,
 ): Promise<AuthResponse> {
   const { cookies, server } = interaction
-  const known = cookies.browserOf(request)
-  const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
+  const browser = cookies.nameBrowser(request)
   const transaction = await beginTransaction(asked, browser.id, arrival, server)
   const next = isSignedIn
     ? interaction.urlOf('consent', { transaction })
     : interaction.signInUrl('consent', { transaction })
-  return redirect(request, next, browser.cookie === undefined ? [] : [browser.cookie])
+  return redirect(request, next, browser.cookies)
 }

@@ -32,11 +32,13 @@ export class BrowserCookies {
     return mac !== undefined && this.#server.keys.isMac('browser', id, mac) ? id : undefined
   }
 
-  /** A new ID, and the cookie that gives it to the browser. */
-  newBrowser(): { readonly id: string; readonly cookie: string } {
+  /** The ID of a browser, and the cookie that gives it one where it has none. */
+  nameBrowser(request: AuthRequest): { readonly id: string; readonly cookies: readonly string[] } {
+    const known = this.browserOf(request)
+    if (known !== undefined) return { id: known, cookies: [] }
     const id = this.#server.deps.randomId()
     const value = `${id}.${this.#server.keys.mac('browser', id)}`
-    return { id, cookie: `${this.#names.browser}=${value}; ${this.#attributes}` }
+    return { id, cookies: [`${this.#names.browser}=${value}; ${this.#attributes}`] }
   }
 
   /** What the session cookie says. Whether there is such a session is for the store to say. */
@@ -59,9 +61,15 @@ export class BrowserCookies {
   }
 
   /** Whether a form was rendered by us for this browser, and sent by our page. */
-  isOurForm(request: AuthRequest, browserId: string, form: string, code: string | undefined): boolean {
+  isOurForm(
+    request: AuthRequest,
+    browserId: string | undefined,
+    form: string,
+    code: string | undefined,
+  ): boolean {
     const [nonce, mac] = (code ?? '').split('.') as [string, string?]
     if (
+      browserId === undefined ||
       mac === undefined ||
       !this.#server.keys.isMac('browser', JSON.stringify([nonce, browserId, form]), mac)
     )

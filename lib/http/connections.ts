@@ -29,8 +29,7 @@ async function show(
   report: Report,
 ): Promise<AuthResponse> {
   const { cookies, server, signIn } = interaction
-  const known = cookies.browserOf(request)
-  const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
+  const browser = cookies.nameBrowser(request)
   const csrf = cookies.formCode(browser.id, pageOf(undefined))
   const revoked = queryOf(request).get('revoked')
   const connections = await connectionsOf(user.subject, csrf, interaction, report)
@@ -45,7 +44,7 @@ async function show(
     signOut:
       'currentUser' in signIn ? undefined : { action: interaction.urlOf('sign-out'), hidden: { csrf } },
   }
-  return pageResponse(server, page, 200, browser.cookie === undefined ? [] : [browser.cookie])
+  return pageResponse(server, page, 200, browser.cookies)
 }
 
 /** One entry a client, however often it was signed in to. */
@@ -108,11 +107,7 @@ async function take(
   report: Report,
 ): Promise<AuthResponse> {
   const { cookies, server } = interaction
-  const browserId = cookies.browserOf(request)
-  if (
-    browserId === undefined ||
-    !cookies.isOurForm(request, browserId, pageOf(undefined), form.get('csrf'))
-  ) {
+  if (!cookies.isOurForm(request, cookies.browserOf(request), pageOf(undefined), form.get('csrf'))) {
     return messagePage(server, 'forged', 403)
   }
   const clientId = form.get('client')

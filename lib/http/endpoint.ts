@@ -7,7 +7,7 @@ import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import { type Parameters, refuseRepeats } from '../protocol/parameters.js'
 import type { Route, RouteContext } from '../runtime/route.js'
 import { readForm } from './form.js'
-import { json, oauthError } from './respond.js'
+import { NEVER_STORED, json, oauthError } from './respond.js'
 
 /** Most that a form or a document may take (threat X2). */
 export const MAX_BODY_BYTES: number = 20 * 1024
@@ -49,10 +49,8 @@ export function clientEndpoint(
   }
 }
 
-const NOT_STORED = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
-
 function answered(body: object | undefined): AuthResponse {
-  return body === undefined ? { status: 200, headers: NOT_STORED } : json(200, body, NOT_STORED)
+  return body === undefined ? { status: 200, headers: NEVER_STORED } : json(200, body, NEVER_STORED)
 }
 
 /** RFC 6749 5.2: whoever tried the Authorization header is told that it failed by the scheme it used. */

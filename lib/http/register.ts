@@ -6,7 +6,7 @@ import { OAuthError } from '../protocol/errors.js'
 import type { Route } from '../runtime/route.js'
 import { MAX_BODY_BYTES } from './endpoint.js'
 import { readJson } from './form.js'
-import { json } from './respond.js'
+import { NEVER_STORED, json } from './respond.js'
 
 export function registerRoute(
   path: string,
@@ -21,11 +21,11 @@ export function registerRoute(
     async handle(request, context) {
       const token = readBearer(request)
       if (!mayRegister(typeof token === 'string' ? token : undefined, settings)) {
-        return json(401, NO_TOKEN, { ...NOT_STORED, 'WWW-Authenticate': 'Bearer realm="register"' })
+        return json(401, NO_TOKEN, { ...NEVER_STORED, 'WWW-Authenticate': 'Bearer realm="register"' })
       }
       try {
         const answer = await registerClient(readJson(request, context.body), server, context.report)
-        return json(201, answer, NOT_STORED)
+        return json(201, answer, NEVER_STORED)
       } catch (error) {
         if (error instanceof OAuthError && error.code === 'invalid_request' && error.status === 400) {
           // RFC 7591 3.2.2 has its own word for it.
@@ -36,8 +36,6 @@ export function registerRoute(
     },
   }
 }
-
-const NOT_STORED = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
 
 const NO_TOKEN = {
   error: 'invalid_token',

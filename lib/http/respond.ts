@@ -43,14 +43,17 @@ export function oauthError(error: OAuthError): AuthResponse {
   const status = error.status === 500 ? 503 : error.status
   const body = { error: code, error_description: plainText(description) }
   return json(status, body, {
-    ...SECRET,
+    ...NEVER_STORED,
     ...((status >= 500 || status === 429) && { 'Retry-After': retryAfter(error) }),
     ...(status === 413 && CLOSE),
   })
 }
 
-/** RFC 6749 5.1 wants both. */
-const SECRET = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+/** For answers of OAuth endpoints: RFC 6749 5.1 wants both. */
+export const NEVER_STORED: Readonly<Record<string, string>> = {
+  'Cache-Control': 'no-store',
+  Pragma: 'no-cache',
+}
 
 /** What is too large is not read to its end, and the connection is of no more use. */
 const CLOSE = { Connection: 'close' }

@@ -41,11 +41,11 @@ async function show(
   shown: Shown = {},
 ): Promise<AuthResponse> {
   const { server, cookies } = interaction
-  const known = cookies.browserOf(request)
-  const transaction = handle === undefined ? undefined : await findTransaction(handle, known, server)
+  const transaction =
+    handle === undefined ? undefined : await findTransaction(handle, cookies.browserOf(request), server)
   if (transaction === 'expired') return messagePage(server, 'expired', 400)
   if (transaction === 'other_browser') return messagePage(server, 'other_browser', 403)
-  const browser = known === undefined ? cookies.newBrowser() : { id: known, cookie: undefined }
+  const browser = cookies.nameBrowser(request)
   const page: SignInPage = {
     kind: 'sign-in',
     action: interaction.urlOf('sign-in'),
@@ -56,12 +56,7 @@ async function show(
     client: transaction && (await clientForPage(transaction, server, context.report)),
     ...shown,
   }
-  return pageResponse(
-    server,
-    page,
-    shown.failure === undefined ? 200 : 400,
-    browser.cookie === undefined ? [] : [browser.cookie],
-  )
+  return pageResponse(server, page, shown.failure === undefined ? 200 : 400, browser.cookies)
 }
 
 async function take(
@@ -114,10 +109,9 @@ async function signOut(
 ): Promise<AuthResponse> {
   const { server, cookies } = interaction
   const transaction = form.get('transaction')
-  const browserId = cookies.browserOf(request)
-  const isOurs =
-    browserId !== undefined && cookies.isOurForm(request, browserId, pageOf(transaction), form.get('csrf'))
-  if (!isOurs) return messagePage(server, 'forged', 403)
+  if (!cookies.isOurForm(request, cookies.browserOf(request), pageOf(transaction), form.get('csrf'))) {
+    return messagePage(server, 'forged', 403)
+  }
   const cookie = await interaction.endSession(request)
   return redirect(request, interaction.urlOf('sign-in', transaction === undefined ? {} : { transaction }), [
     cookie,
