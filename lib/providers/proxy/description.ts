@@ -36,7 +36,11 @@ export interface ScopeNames {
 
 /** How it is known whose an upstream token is: by a verifier of access tokens, or by the ID token alone. */
 export type UpstreamIdentification =
-  | { readonly by: 'access_token'; readonly verifier: Verifier }
+  | {
+      readonly by: 'access_token'
+      /** The verifier, or what makes it once the endpoints are known. It is made again only where they changed. */
+      readonly verifier: Verifier | ((endpoints: UpstreamEndpoints) => Verifier)
+    }
   /** OpenID Connect: access tokens say nothing to us; who signed in stands in the ID token. */
   | { readonly by: 'id_token' }
 
