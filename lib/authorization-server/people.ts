@@ -2,6 +2,7 @@
 import type { AuthRequest } from '../protocol/message.js'
 import { RESERVED_CLAIMS } from './issue.js'
 import type { User } from './records.js'
+import type { Upstream } from './upstream.js'
 
 /** What either way of signing in may have. */
 export interface UserStanding {
@@ -35,8 +36,16 @@ export interface AppSignIn extends UserStanding {
 /** How people sign in. */
 export type SignIn = CredentialSignIn | AppSignIn
 
+/** Elsewhere: an identity provider says who somebody is, once they have agreed here to what a client asks for. */
+export interface UpstreamSignIn extends UserStanding {
+  readonly upstream: Upstream
+}
+
 /** Whether a user may still come in, as the app says. */
-export async function isActive(subject: string, { signIn }: { readonly signIn: SignIn }): Promise<boolean> {
+export async function isActive(
+  subject: string,
+  { signIn }: { readonly signIn: SignIn | UpstreamSignIn },
+): Promise<boolean> {
   if (signIn.isActive === undefined) return true
   const active: unknown = await signIn.isActive(subject)
   if (typeof active === 'boolean') return active

@@ -25,7 +25,8 @@ export interface ServerSettings {
   readonly defaultScopes: readonly string[]
   /** What a user cannot leave out. */
   readonly requiredScopes: readonly string[]
-  readonly consent: 'always' | 'remember' | 'never'
+  /** `external`: somebody else asks, for every client. */
+  readonly consent: 'always' | 'remember' | 'never' | 'external'
   /** Whether only this machine can call: then `consent: 'never'` covers every client, and documents may come from this machine too. */
   readonly isLocal: boolean
   readonly accessTokenSeconds: number

@@ -1,6 +1,6 @@
 // Options that every provider with an authorization server of its own takes, read once.
 import { parseClients, type ConfiguredClient } from './configured-clients.js'
-import type { SignIn } from '../authorization-server/people.js'
+import type { SignIn, UpstreamSignIn } from '../authorization-server/people.js'
 import {
   AuthorizationServer,
   type RegistrationSettings,
@@ -105,14 +105,31 @@ export interface BuiltServer {
   readonly close: () => Promise<void>
 }
 
+/** What one kind of provider takes for granted. */
+export interface ServerDefaults {
+  /** Where the option is not given. */
+  readonly requiredScopes?: readonly string[] | undefined
+  /** Needed whatever the option says. */
+  readonly alsoRequired?: readonly string[] | undefined
+}
+
+/** Reads `deps`. */
+export function parseDeps(read: OptionReader): Deps {
+  return createDeps(read.raw('deps') as Partial<Deps> | undefined)
+}
+
 /**
  * Builds the authorization server of a provider.
  *
  * @throws ConfigError
  */
-export function buildServer(read: OptionReader, signIn: SignIn): BuiltServer {
-  const deps = createDeps(read.raw('deps') as Partial<Deps> | undefined)
-  const settings = parseSettings(read)
+export function buildServer(
+  read: OptionReader,
+  signIn: SignIn | UpstreamSignIn,
+  defaults: ServerDefaults = {},
+): BuiltServer {
+  const deps = parseDeps(read)
+  const settings = parseSettings(read, signIn, defaults)
   const { keys, notices } = parseSecret(read)
   const kept = parseStore(read, keys)
   const server = new AuthorizationServer({
@@ -128,7 +145,11 @@ export function buildServer(read: OptionReader, signIn: SignIn): BuiltServer {
   return { server, notices: [...notices, ...dangersOf(read, settings)], close: kept.close }
 }
 
-function parseSettings(read: OptionReader): ServerSettings {
+function parseSettings(
+  read: OptionReader,
+  signIn: SignIn | UpstreamSignIn,
+  { requiredScopes: usual = [], alsoRequired = [] }: ServerDefaults,
+): ServerSettings {
   const stated = read.url('baseUrl', true)
   if (stated === undefined) {
     throw read.missing('baseUrl', 'write the public URL of this app, e.g. "https://api.example.com"')
@@ -143,7 +164,7 @@ function parseSettings(read: OptionReader): ServerSettings {
       `on the host of "baseUrl" (${originOf(baseUrl)}), where its metadata is served`,
     )
   }
-  const requiredScopes = read.scopes('requiredScopes') ?? []
+  const requiredScopes = [...new Set([...alsoRequired, ...(read.scopes('requiredScopes') ?? usual)])]
   const supported = [...new Set([...requiredScopes, ...(read.scopes('scopesSupported') ?? [])])]
   const defaultScopes =
     read.scopes('defaultScopes') ?? (requiredScopes.length > 0 ? requiredScopes : supported)
@@ -160,7 +181,7 @@ function parseSettings(read: OptionReader): ServerSettings {
     scopesSupported: [...new Set([...supported, 'offline_access'])],
     defaultScopes: defaultScopes.filter((scope) => scope !== 'offline_access' || read.has('defaultScopes')),
     requiredScopes,
-    consent: parseConsent(read),
+    consent: parseConsent(read, signIn),
     isLocal,
     accessTokenSeconds: positive(read, 'accessTokenSeconds', 3600),
     refreshTokenSeconds: positive(read, 'refreshTokenSeconds', 30 * 86_400),
@@ -182,11 +203,12 @@ function requireUnder(read: OptionReader, name: string, url: string, baseUrl: st
   throw read.invalid(name, `under "baseUrl" (${baseUrl}), where this app serves it, not ${url}`)
 }
 
-function parseConsent(read: OptionReader): ServerSettings['consent'] {
+function parseConsent(read: OptionReader, signIn: SignIn | UpstreamSignIn): ServerSettings['consent'] {
   const consent = read.raw('consent') ?? 'always'
+  const elsewhere = 'upstream' in signIn
   if (consent === false) return 'never'
-  if (consent === 'always' || consent === 'remember') return consent
-  throw read.invalid('consent', '"always", "remember" or false')
+  if (consent === 'always' || consent === 'remember' || (consent === 'external' && elsewhere)) return consent
+  throw read.invalid('consent', `"always", "remember"${elsewhere ? ', "external"' : ''} or false`)
 }
 
 /** Whole seconds above 0. */

@@ -1,0 +1,121 @@
+// An identity provider is data: what is known of it, and the options that fill in the rest.
+import type { OptionReader } from '../../protocol/options.js'
+import type { Deps } from '../../runtime/deps.js'
+import { parseDeps } from '../authorization-server-options.js'
+import {
+  type ProxyFacts,
+  type ProxyOptions,
+  buildProxy,
+  parseClientId,
+  readProxyOptions,
+} from '../proxy/proxy-options.js'
+import { ServerProvider } from '../server-provider.js'
+
+/** How an option of an identity provider's own is read. A name alone may be left out; `required` says what to write instead. */
+export type OwnOption =
+  | 'text'
+  | 'url'
+  | 'flag'
+  | 'texts'
+  | 'scopes'
+  | 'seconds'
+  | { readonly kind: 'text' | 'url'; readonly required: string }
+
+/** This app at the identity provider. */
+export interface RegisteredApp {
+  readonly clientId: string
+  readonly clientSecret: string | undefined
+  readonly deps: Deps
+}
+
+/** What is known of an identity provider. `Own` are its options beside those that every proxy takes. */
+export interface IdentityProviderSpec<Own extends object> {
+  /** Name of the class, e.g. `GitHubProvider`. */
+  readonly className: string
+  /** For people, e.g. `GitHub`. */
+  readonly title: string
+  readonly options: { readonly [Name in keyof Own]-?: OwnOption }
+  /** Whether it knows public clients, which have no secret. */
+  readonly secret: 'required' | 'optional'
+  /** Everything else, given options that were checked. */
+  readonly facts: (
+    own: Own,
+    app: RegisteredApp,
+    read: OptionReader,
+  ) => Omit<ProxyFacts, 'name' | 'clientId' | 'clientSecret'>
+}
+
+/** What every identity provider takes. */
+export interface IdentityProviderOptions extends ProxyOptions {
+  /** The ID that this app got when it was registered there. */
+  readonly clientId: string
+  /** Absent for a public client, where the identity provider knows such. */
+  readonly clientSecret?: string
+}
+
+/** A class as {@link defineIdentityProvider} makes it. */
+export interface IdentityProviderClass<Own extends object> {
+  new (options: IdentityProviderOptions & Own): ServerProvider
+  readonly spec: IdentityProviderSpec<Own>
+}
+
+/**
+ * Makes a provider class of what is known of an identity provider.
+ *
+ * @example
+ * export const ExampleProvider: IdentityProviderClass<object> = defineIdentityProvider({
+ *   className: 'ExampleProvider',
+ *   title: 'Example',
+ *   secret: 'required',
+ *   options: {},
+ *   facts: () => ({
+ *     endpoints: { authorizationEndpoint: 'https://example.com/authorize', tokenEndpoint: 'https://example.com/token' },
+ *     identification: { by: 'access_token', verifier: … },
+ *   }),
+ * })
+ */
+export function defineIdentityProvider<Own extends object>(
+  spec: IdentityProviderSpec<Own>,
+): IdentityProviderClass<Own> {
+  const made = class extends ServerProvider {
+    static readonly spec: IdentityProviderSpec<Own> = spec
+
+    constructor(options: IdentityProviderOptions & Own) {
+      const own = Object.keys(spec.options)
+      const read = readProxyOptions(spec.className, options, ['clientId', 'clientSecret', ...own])
+      const clientId = parseClientId(read, 'clientId')
+      const clientSecret = read.text('clientSecret')
+      if (clientSecret === undefined && spec.secret === 'required') {
+        throw read.missing('clientSecret', `write the secret that ${spec.title} gave this app`)
+      }
+      const app = { clientId, clientSecret, deps: parseDeps(read) }
+      const facts = spec.facts(readOwn(read, spec.options), app, read)
+      super(read, buildProxy(read, { ...facts, name: spec.title, clientId, clientSecret }))
+    }
+  }
+  Object.defineProperty(made, 'name', { value: spec.className })
+  return made
+}
+
+function readOwn<Own extends object>(
+  read: OptionReader,
+  options: { readonly [Name in keyof Own]-?: OwnOption },
+): Own {
+  const entries = Object.entries<OwnOption>(options).map(([name, option]) => {
+    const { kind, required } = typeof option === 'string' ? { kind: option, required: undefined } : option
+    if (required !== undefined && !read.has(name)) throw read.missing(name, required)
+    return [name, read.has(name) ? READERS[kind](read, name) : undefined] as const
+  })
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Own
+}
+
+type Kind = Extract<OwnOption, string>
+
+const READERS: Readonly<Record<Kind, (read: OptionReader, name: string) => unknown>> = {
+  text: (read, name) => read.text(name),
+  url: (read, name) => read.url(name),
+  flag: (read, name) => read.flag(name),
+  texts: (read, name) => read.texts(name),
+  scopes: (read, name) => read.scopes(name),
+  seconds: (read, name) => read.seconds(name, 0),
+}
