@@ -9,9 +9,10 @@ import {
   hkdfSync,
   timingSafeEqual,
 } from 'node:crypto'
+import { Sealer } from './sealing.js'
 
 /** What a message authentication code vouches for. Each has a key of its own, so that none can stand for another. */
-export type MacPurpose = 'code' | 'refresh' | 'browser'
+export type MacPurpose = 'code' | 'refresh' | 'browser' | 'trip'
 
 /** A public key as it is published (RFC 7517). */
 export interface PublishedKey {
@@ -31,13 +32,15 @@ export interface DerivedKeys {
   readonly published: readonly PublishedKey[]
   /** For `EncryptedStore`, the newest first. */
   readonly storage: readonly Uint8Array[]
+  /** Seals what may lie in any store: tokens of others, and what would let somebody finish a sign-in. */
+  readonly sealer: Sealer
   /** HMAC-SHA-256 in base64url. */
   mac(purpose: MacPurpose, text: string): string
   /** Whether one of the keys made it. */
   isMac(purpose: MacPurpose, text: string, mac: string): boolean
 }
 
-const PURPOSES: readonly MacPurpose[] = ['code', 'refresh', 'browser']
+const PURPOSES: readonly MacPurpose[] = ['code', 'refresh', 'browser', 'trip']
 
 /** @param secrets at least 32 bytes each; the first signs, the rest still verify */
 export function deriveKeys(secrets: readonly Uint8Array[]): DerivedKeys {
@@ -55,6 +58,7 @@ export function deriveKeys(secrets: readonly Uint8Array[]): DerivedKeys {
     signing: { kid: current.published.kid, key: current.key },
     published: signing.map(({ published }) => published),
     storage: secrets.map((secret) => derive(secret, 'storage', 32)),
+    sealer: new Sealer(secrets as [Uint8Array, ...Uint8Array[]], 'records AES-256-GCM'),
     mac(purpose, text) {
       const [key] = macKeys.get(purpose) as [KeyObject]
       return macWith(key, text)
