@@ -1,6 +1,7 @@
 // Token introspection (RFC 7662): the authorization server says whether a token is active, and for whom.
 import type { VerifiedToken } from '../protocol/access-token.js'
 import { readAccessToken, refuseClaims, refuseKind, shown } from '../protocol/claims.js'
+import { basicCredentials } from '../protocol/client-secret.js'
 import type { TokenForm } from '../protocol/jws-guard.js'
 import { OptionReader } from '../protocol/options.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
@@ -164,13 +165,7 @@ function questionAbout(
     form.set('client_id', clientId)
     form.set('client_secret', clientSecret)
   } else {
-    const pair = `${formEncode(clientId)}:${formEncode(clientSecret)}`
-    headers['authorization'] = `Basic ${Buffer.from(pair).toString('base64')}`
+    headers['authorization'] = basicCredentials(clientId, clientSecret)
   }
   return { headers, body: form.toString() }
-}
-
-/** RFC 6749 2.3.1: both parts are form-encoded before they are joined, so that a colon in one of them is not the joint. */
-function formEncode(text: string): string {
-  return new URLSearchParams({ '': text }).toString().slice(1)
 }

@@ -4,6 +4,7 @@ import type { VerifiedToken } from '../protocol/access-token.js'
 import {
   type ClaimRules,
   type Reason,
+  meansIssuer,
   readAccessToken,
   refuseClaims,
   refuseKind,
@@ -16,8 +17,7 @@ import type { AuthEvent } from '../runtime/events.js'
 import { type CacheBounds, VerifiedTokenCache, parseCacheBounds } from './cached.js'
 import { type KeySource, RemoteKeys } from './jwks.js'
 import { parseAlgorithms, parseKeys } from './jwt-keys.js'
-import type { VerificationKey } from './key-set.js'
-import { isSignedBy } from './signature.js'
+import { findSigner } from './signature.js'
 import { type Claim, STANDALONE, type Verifier, type VerifyContext } from './verifier.js'
 
 /** Options of {@link JWTVerifier}: one of `jwksUri`, `publicKey` and `secret`, and who issues tokens for whom. */
@@ -28,12 +28,14 @@ export interface JWTVerifierOptions {
   readonly publicKey?: string | Readonly<Record<string, unknown>>
   /** Shared secret for HS256 (at least 32 bytes), HS384 (48) or HS512 (64). */
   readonly secret?: string | Uint8Array
-  /** Accepted `iss`, byte for byte. */
+  /** Accepted `iss`, byte for byte; `{tid}` in one is the tenant that the claim `tid` of the token names, as Entra's issuers have it. */
   readonly issuer: string | readonly string[]
   /** Accepted `aud`, byte for byte: normally the URL of your MCP endpoint. */
   readonly audience?: string | readonly string[]
   /** Accepts tokens that were issued for any other service of the issuer as well. */
   readonly dangerouslyAllowAnyAudience?: boolean
+  /** Other claims that have to hold one of some values, e.g. `{ client_id: '1example23456789' }` where tokens have no `aud`. */
+  readonly requiredClaims?: Readonly<Record<string, string | readonly string[]>>
   /** Accepted `alg`. Default: every asymmetric one that the key's type allows, or HS256 with `secret`. */
   readonly algorithms?: readonly string[]
   /** Scopes that every request needs; less is answered 403. Default: none. */
@@ -51,7 +53,7 @@ export interface JWTVerifierOptions {
 }
 
 const OPTIONS = [
-  'jwksUri', 'publicKey', 'secret', 'issuer', 'audience', 'dangerouslyAllowAnyAudience', 'algorithms', 'requiredScopes',
+  'jwksUri', 'publicKey', 'secret', 'issuer', 'audience', 'dangerouslyAllowAnyAudience', 'requiredClaims', 'algorithms', 'requiredScopes',
   'clockToleranceSeconds', 'jwksCacheSeconds', 'cache', 'dangerouslyAllowInsecureHttp', 'deps',
 ] as const // prettier-ignore
 
@@ -91,6 +93,7 @@ export class JWTVerifier implements Verifier {
     this.#rules = {
       issuers: this.issuer,
       audiences: this.audience.length > 0 ? this.audience : undefined,
+      required: parseRequiredClaims(read),
       requireExpiry: true,
       toleranceSeconds: read.seconds('clockToleranceSeconds', 30),
     }
@@ -134,9 +137,8 @@ export class JWTVerifier implements Verifier {
   }
 
   claimsToken(_token: string, form: TokenForm): Claim {
-    return form.kind === 'jwt' && form.issuer !== undefined && this.issuer.includes(form.issuer)
-      ? 'mine'
-      : 'not mine'
+    const isOurs = form.kind === 'jwt' && this.issuer.some((issuer) => meansIssuer(form.issuer, issuer))
+    return isOurs ? 'mine' : 'not mine'
   }
 
   /** Fetches the keys ahead of the first request, e.g. before the server listens. A failure is told by an event. */
@@ -177,13 +179,9 @@ function missing(read: OptionReader, name: string, advice: string): never {
   throw read.missing(name, advice)
 }
 
-async function findSigner(
-  token: string,
-  algorithm: string,
-  candidates: readonly VerificationKey[],
-): Promise<VerificationKey | undefined> {
-  for (const candidate of candidates) {
-    if (await isSignedBy(candidate.key, algorithm, token)) return candidate
-  }
-  return undefined
+function parseRequiredClaims(read: OptionReader): ReadonlyMap<string, readonly string[]> {
+  const claims: object = read.raw('requiredClaims') ?? {}
+  const names = Object.keys(claims)
+  const values = new OptionReader(read.name('requiredClaims'), claims, names)
+  return new Map(names.map((name) => [name, values.texts(name) ?? []]))
 }

@@ -1,6 +1,7 @@
 // RFC 7515 5.2 and RFC 7518 3: whether a key made the signature of a token. node's own crypto computes it, public-key ones in its
 // thread pool: jose would ask the same of it, by a dozen promises for each token.
 import { type KeyObject, constants, createHmac, timingSafeEqual, verify } from 'node:crypto'
+import type { VerificationKey } from './key-set.js'
 
 interface Scheme {
   /** EdDSA hashes by itself. */
@@ -51,4 +52,16 @@ export function isSignedBy(key: KeyObject, algorithm: string, token: string): Pr
       resolve(error === null && valid)
     })
   })
+}
+
+/** The first of some keys that made the signature. They were chosen for the algorithm. */
+export async function findSigner(
+  token: string,
+  algorithm: string,
+  candidates: readonly VerificationKey[],
+): Promise<VerificationKey | undefined> {
+  for (const candidate of candidates) {
+    if (await isSignedBy(candidate.key, algorithm, token)) return candidate
+  }
+  return undefined
 }
