@@ -1,0 +1,66 @@
+// Whose upstream tokens are, from what a verifier and an ID token say: a subject, a name for pages, and claims for tools.
+import type { UpstreamUser } from '../../authorization-server/upstream.js'
+import { type Reason, shown } from '../../protocol/claims.js'
+import { cleanText } from '../../protocol/display.js'
+import type { UpstreamDescription } from './description.js'
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** What was verified. */
+export interface Assertions {
+  /** By the access token, or by the ID token where that is what counts. */
+  readonly subject?: string | undefined
+  readonly claims: Claims
+  readonly scopes: readonly string[]
+  /** Of the ID token that came with it. */
+  readonly idToken?: Claims | undefined
+}
+
+/** Claims that are about a token, not about a user. */
+const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set([
+  'iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'azp', 'at_hash', 'c_hash', 's_hash', 'auth_time', 'sid', 'token_use', 'typ',
+]) // prettier-ignore
+
+/** In this order: what people call themselves, then what others do. */
+const NAMES = ['name', 'preferred_username', 'nickname', 'login', 'username', 'email'] as const
+const MAX_NAME = 100
+
+/** Reads a user, or why there is none. */
+export function readUser(
+  { subject: asserted, claims, scopes, idToken = {} }: Assertions,
+  { subjectClaim = 'sub', claims: wanted }: Pick<UpstreamDescription, 'subjectClaim' | 'claims'>,
+): UpstreamUser | Reason {
+  const subject = (subjectClaim === 'sub' && asserted) || identifierOf(claims[subjectClaim])
+  if (subject === undefined)
+    return {
+      stage: 'upstream',
+      expected: `a "${subjectClaim}" that names the user`,
+      got: shown(claims[subjectClaim]),
+    }
+  const signedIn = identifierOf(idToken[subjectClaim])
+  if (signedIn !== undefined && signedIn !== subject)
+    return {
+      stage: 'upstream',
+      expected: `the user of the ID token, ${shown(signedIn)}`,
+      got: shown(subject),
+    }
+  const profile = Object.entries(idToken).filter(([name]) => !PROTOCOL_CLAIMS.has(name))
+  const all = { ...Object.fromEntries(profile), ...claims }
+  const shownClaims =
+    wanted === undefined
+      ? all
+      : Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes(name)))
+  const name = NAMES.map((claim) => cleanText(all[claim], MAX_NAME)).find((text) => text !== undefined)
+  return Object.freeze({
+    subject,
+    ...(name !== undefined && { name }),
+    claims: Object.freeze({ ...shownClaims, sub: subject }),
+    ...(scopes.length > 0 && { scopes }),
+  })
+}
+
+/** Some count their users. */
+function identifierOf(value: unknown): string | undefined {
+  if (typeof value === 'string' && value !== '') return value
+  return Number.isSafeInteger(value) ? String(value) : undefined
+}
