@@ -9,8 +9,10 @@ import { checkUrl } from '../protocol/urls.js'
 import { originOf, pathOf } from '../protocol/well-known.js'
 import type { Deps } from '../runtime/deps.js'
 import type { AuthEvent } from '../runtime/events.js'
+import type { Route } from '../runtime/route.js'
 import { JWTVerifier } from '../verifiers/jwt.js'
 import type { Claim, Verification, Verifier, VerifyContext } from '../verifiers/verifier.js'
+import { type ForwardMetadataOptions, mirrorRoutes, parseMirror } from './mirror.js'
 import { type AuthProvider, type SdkTokenVerifier, resourceOf, toProvider } from './provider.js'
 
 /** Options of {@link RemoteAuthProvider}. */
@@ -32,17 +34,32 @@ export interface RemoteAuthProviderOptions extends ResourceDescription {
   readonly requiredScopes?: readonly string[]
   /** Scopes as a client has to ask for them, where that differs from how tokens hold them. Default: `requiredScopes`. */
   readonly challengeScopes?: readonly string[]
+  /**
+   * Serves the metadata of the first authorization server at this origin too, as it is, for clients that look for it here: those of
+   * MCP 2025-03-26 and some editors. `{ url }` where it does not lie at the well-known URLs of its issuer. Default: false.
+   */
+  readonly forwardAuthorizationServerMetadata?: boolean | ForwardMetadataOptions
   /** Lets URLs be http on a network that you trust. */
   readonly dangerouslyAllowInsecureHttp?: boolean
-  /** Clock and outbound HTTP of the verifier that `jwksUri` makes, for tests. */
+  /** Clock and outbound HTTP of what is made here, for tests. */
   readonly deps?: Partial<Deps>
 }
 
 const OPTIONS = [
   'baseUrl', 'resourceUrl', 'authorizationServers', 'tokenVerifier', 'jwksUri', 'requiredScopes', 'challengeScopes',
   'scopesSupported', 'resourceName', 'resourceDocumentation', 'resourcePolicyUri', 'resourceTosUri',
-  'dangerouslyAllowInsecureHttp', 'deps',
+  'forwardAuthorizationServerMetadata', 'dangerouslyAllowInsecureHttp', 'deps',
 ] as const // prettier-ignore
+
+/** What a named identity provider says of itself. */
+export interface NamedProvider {
+  /** For the words of a refusal. */
+  readonly name: string
+  /** Told when a guard is built. */
+  readonly notices: readonly AuthEvent[]
+}
+
+const UNNAMED: NamedProvider = { name: 'RemoteAuthProvider', notices: [] }
 
 /**
  * Guards with tokens of authorization servers that you name, and tells clients where to get them.
@@ -64,6 +81,7 @@ export class RemoteAuthProvider implements AuthProvider {
   readonly resourceDescription: ResourceDescription
   readonly dangerouslyAllowInsecureHttp: boolean
   readonly notices: readonly AuthEvent[]
+  readonly routes: readonly Route[]
   /** Present where the verifier takes other credentials as well. */
   readonly authenticate?: (
     request: AuthRequest,
@@ -71,14 +89,13 @@ export class RemoteAuthProvider implements AuthProvider {
   ) => Verification | Promise<Verification>
   readonly #verifier: Verifier
 
-  constructor(options: RemoteAuthProviderOptions) {
-    const read = new OptionReader('RemoteAuthProvider', options, OPTIONS)
+  /** @param named what the options are those of, where that is a named identity provider over this one */
+  constructor(options: RemoteAuthProviderOptions, named: NamedProvider = UNNAMED) {
+    const read = new OptionReader(named.name, options, OPTIONS)
     this.dangerouslyAllowInsecureHttp = read.flag('dangerouslyAllowInsecureHttp')
-    this.baseUrl =
-      read.url('baseUrl', true) ??
-      missing(read, 'baseUrl', 'write the public URL of this app, e.g. "https://api.example.com"')
-    this.resourceUrl = read.url('resourceUrl', true) ?? resourceOf({ ...NO_TOKENS, baseUrl: this.baseUrl })
-    checkUnder(read, this.baseUrl, this.resourceUrl)
+    const { baseUrl, resourceUrl } = readResource(read)
+    this.baseUrl = baseUrl
+    this.resourceUrl = resourceUrl
     this.authorizationServers = parseIssuers(read)
     this.#verifier = parseVerifier(read, this, options.deps)
     // What the verifier asks for is not given up by asking for something else here.
@@ -93,7 +110,14 @@ export class RemoteAuthProvider implements AuthProvider {
       resourcePolicyUri: read.url('resourcePolicyUri'),
       resourceTosUri: read.url('resourceTosUri'),
     }
-    this.notices = [...noticesOf(this.#verifier), ...compareAudience(this.#verifier, this.resourceUrl)]
+    this.notices = [
+      ...noticesOf(this.#verifier),
+      ...compareAudience(this.#verifier, this.resourceUrl),
+      ...named.notices,
+    ]
+    const [issuer] = this.authorizationServers as readonly [string, ...string[]]
+    const mirror = parseMirror(read, { issuer, baseUrl, resourceUrl })
+    this.routes = mirror === undefined ? [] : mirrorRoutes(mirror, options.deps)
     const verifier: AuthProvider = this.#verifier
     if (verifier.authenticate !== undefined)
       this.authenticate = (request, context) => verifier.authenticate?.(request, context)
@@ -118,8 +142,14 @@ function noticesOf({ notices = [] }: AuthProvider): readonly AuthEvent[] {
 
 const NO_TOKENS: AuthProvider = { verifyToken: () => null }
 
-function missing(read: OptionReader, name: string, advice: string): never {
-  throw read.missing(name, advice)
+/** The URL of this app, and of the MCP endpoint under it. */
+export function readResource(read: OptionReader): { readonly baseUrl: string; readonly resourceUrl: string } {
+  const baseUrl = read.url('baseUrl', true)
+  if (baseUrl === undefined)
+    throw read.missing('baseUrl', 'write the public URL of this app, e.g. "https://api.example.com"')
+  const resourceUrl = read.url('resourceUrl', true) ?? resourceOf({ ...NO_TOKENS, baseUrl })
+  checkUnder(read, baseUrl, resourceUrl)
+  return { baseUrl, resourceUrl }
 }
 
 function checkUnder(read: OptionReader, baseUrl: string, resourceUrl: string): void {
