@@ -11,6 +11,7 @@ export default {
     // Tests and examples import the package by its name and run the sources.
     '^express-mcp-auth$': '<rootDir>/lib/index.ts',
     '^express-mcp-auth/stores/(.*)$': '<rootDir>/lib/stores/$1.ts',
+    '^express-mcp-auth/providers/(.*)$': '<rootDir>/lib/providers/idp/$1.ts',
     '^express-mcp-auth/(.*)$': '<rootDir>/lib/$1/index.ts',
   },
   transform: {

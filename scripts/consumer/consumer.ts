@@ -23,6 +23,11 @@ import {
   requireScopes,
   requireToolScopes,
 } from 'express-mcp-auth'
+import { DescopeProvider } from 'express-mcp-auth/providers/descope'
+import { KeycloakAuthProvider } from 'express-mcp-auth/providers/keycloak'
+import { PropelAuthProvider } from 'express-mcp-auth/providers/propelauth'
+import { ScalekitProvider } from 'express-mcp-auth/providers/scalekit'
+import { SupabaseProvider } from 'express-mcp-auth/providers/supabase'
 import { EncryptedStore } from 'express-mcp-auth/stores/encrypted'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { type PostgresPool, PostgresStore } from 'express-mcp-auth/stores/postgres'
@@ -119,6 +124,11 @@ export {
   requireScopes,
   requireToolScopes,
 } from 'express-mcp-auth'
+export { type DescopeOptions, DescopeProvider } from 'express-mcp-auth/providers/descope'
+export { KeycloakAuthProvider, type KeycloakOptions } from 'express-mcp-auth/providers/keycloak'
+export { type PropelAuthOptions, PropelAuthProvider } from 'express-mcp-auth/providers/propelauth'
+export { type ScalekitOptions, ScalekitProvider } from 'express-mcp-auth/providers/scalekit'
+export { type SupabaseOptions, SupabaseProvider } from 'express-mcp-auth/providers/supabase'
 export { EncryptedStore, type EncryptedStoreOptions } from 'express-mcp-auth/stores/encrypted'
 export { MemoryStore, type MemoryStoreOptions } from 'express-mcp-auth/stores/memory'
 export { type PostgresPool, PostgresStore, type PostgresStoreOptions } from 'express-mcp-auth/stores/postgres'
@@ -200,6 +210,26 @@ export const ofTheApp = new OAuthProvider({
     loginUrl: (returnTo) => `/login?returnTo=${encodeURIComponent(returnTo)}`,
   },
 })
+
+/** Identity providers that clients sign in to themselves. */
+const baseUrl = 'https://api.example.com'
+export const remotes = [
+  new KeycloakAuthProvider({
+    baseUrl,
+    realmUrl: 'https://sso.example.com/realms/notes',
+    audience: ['notes'],
+  }),
+  new DescopeProvider({ baseUrl, projectId: 'P2abc', forwardAuthorizationServerMetadata: true }),
+  new ScalekitProvider({ baseUrl, environmentUrl: 'https://notes.scalekit.com', resourceId: 'res_1' }),
+  new SupabaseProvider({ baseUrl, projectUrl: 'https://abc123.supabase.co', requiredScopes: ['email'] }),
+  new PropelAuthProvider({
+    baseUrl,
+    authUrl: 'https://auth.example.com',
+    introspectionClientId: 'id',
+    introspectionClientSecret: 'secret',
+    tokenIntrospectionOverrides: { timeoutSeconds: 5 },
+  }),
+]
 
 /** Without a framework. */
 export const server = createServer((req, res) => {
