@@ -52,6 +52,7 @@ describe('checkAuthorization', () => {
         scopes: ['read'],
         challenge,
         prompt: undefined,
+        namesResource: true,
       },
     })
   })
@@ -108,7 +109,7 @@ describe('checkAuthorization', () => {
         return 'request' in outcome ? outcome.request.prompt : 'refused'
       }),
     )
-    expect(read).toEqual(['none', 'login', 'login', 'consent', 'login', undefined, undefined])
+    expect(read).toEqual(['none', 'login', 'select_account', 'consent', 'login', undefined, undefined])
   })
 
   it('G7 an outage is no refusal', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { checkResource, lifetimeOf, tokensOf } from '../../lib/authorization-server/tokens.js'
+import { checkResource, expiryOf, tokensOf } from '../../lib/authorization-server/tokens.js'
 import type { GrantRecord } from '../../lib/authorization-server/records.js'
 import { parseParameters } from '../../lib/protocol/parameters.js'
 import { createServer } from '../support/server.js'
@@ -42,10 +42,18 @@ describe('tokensOf', () => {
   })
 })
 
-describe('lifetimeOf', () => {
+describe('expiryOf', () => {
+  const now = server.deps.now()
+
   it('is that of what can be renewed, or of the access token', () => {
-    expect(lifetimeOf(GRANT, server)).toBe(7200)
-    expect(lifetimeOf({ ...GRANT, refreshable: false }, server)).toBe(600)
+    expect(expiryOf(GRANT, server)).toBe(now + 7_200_000)
+    expect(expiryOf({ ...GRANT, refreshable: false }, server)).toBe(now + 600_000)
+  })
+
+  it('is no later than what is behind the grant', () => {
+    const grant = { ...GRANT, endsAt: now + 90_000 }
+    expect(expiryOf(grant, server)).toBe(now + 90_000)
+    expect(tokensOf(ID, grant, ['read'], server).expires_in).toBe(90)
   })
 })
 

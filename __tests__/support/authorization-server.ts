@@ -92,13 +92,13 @@ export async function startAuthorizationSite(
   return { ...site, ...clientsOf(site.url, baseUrl), provider, store, clock, issuer: rest.issuer ?? baseUrl }
 }
 
-async function reservePort(): Promise<number> {
+export async function reservePort(): Promise<number> {
   const server = await startServer(() => undefined)
   await server.close()
   return Number(new URL(server.url).port)
 }
 
-type ClientRequests = Pick<
+export type ClientRequests = Pick<
   AuthorizationSite,
   'post' | 'register' | 'browser' | 'authorize' | 'signIn' | 'call'
 >

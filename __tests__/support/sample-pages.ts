@@ -32,6 +32,8 @@ export const NASTY = `\u202e<img src=x onerror=alert(1)>"'&👩‍👩‍👧‍
 
 export const HIDDEN = { csrf: 'k3y"><script>alert(1)</script>', transaction: 't_1' }
 
+const USER = { subject: 'u1', name: 'alice@example.com' }
+
 /** A consent page that ordinary people meet. */
 export const CONSENT: ConsentPage = {
   kind: 'consent',
@@ -45,7 +47,7 @@ export const CONSENT: ConsentPage = {
     { scope: 'calendar', field: 'scope_2' },
     { scope: 'offline_access', field: 'scope_3' },
   ],
-  user: { subject: 'u1', name: 'alice@example.com' },
+  user: USER,
   signOutAction: '/sign-out',
   resource: 'https://api.example.com/mcp',
   resourceName: 'Notes',
@@ -71,6 +73,10 @@ export const SAMPLES: ReadonlyMap<string, Page> = new Map<string, Page>([
     },
   ],
   ['consent', CONSENT],
+  [
+    'consent-elsewhere',
+    { ...CONSENT, user: undefined, signOutAction: undefined, identityProvider: 'GitHub' },
+  ],
   [
     'consent-loopback',
     {
@@ -101,7 +107,7 @@ export const SAMPLES: ReadonlyMap<string, Page> = new Map<string, Page>([
     {
       kind: 'connections',
       action: '/connections',
-      user: CONSENT.user,
+      user: USER,
       revoked: 'Editor',
       signOut: { action: '/sign-out', hidden: HIDDEN },
       connections: [
@@ -122,7 +128,7 @@ export const SAMPLES: ReadonlyMap<string, Page> = new Map<string, Page>([
       ],
     },
   ],
-  ['connections-none', { kind: 'connections', action: '/connections', user: CONSENT.user, connections: [] }],
+  ['connections-none', { kind: 'connections', action: '/connections', user: USER, connections: [] }],
   ...MESSAGES.map((message): [string, Page] => [
     message,
     { kind: 'message', message, status: message === 'signed_out' ? 200 : 400 },

@@ -94,7 +94,13 @@ function readRequest(
     scopes: grantedScopes(parameters.get('scope'), client, server.settings),
     challenge,
     prompt: readPrompt(parameters.get('prompt')),
+    ...(parameters.has('resource') && { namesResource: true }),
   }
+}
+
+/** Whether somebody has to sign in anew, or as somebody else. */
+export function wantsSignIn({ prompt }: AuthorizationRequest): boolean {
+  return prompt === 'login' || prompt === 'select_account'
 }
 
 /** OAuth 2.1 wants a challenge of every client, and S256 is what all of them can compute. */
@@ -116,6 +122,7 @@ function readPrompt(prompt: string | undefined): AuthorizationRequest['prompt'] 
     if (words.length > 1) throw new OAuthError('invalid_request', '"prompt" says none and something else')
     return 'none'
   }
-  if (words.includes('login') || words.includes('select_account')) return 'login'
+  const signIn = (['login', 'select_account'] as const).find((word) => words.includes(word))
+  if (signIn !== undefined) return signIn
   return words.includes('consent') ? 'consent' : undefined
 }

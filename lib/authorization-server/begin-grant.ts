@@ -3,6 +3,7 @@ import { addConnection } from './connections.js'
 import { codeOf } from './handles.js'
 import type { AuthorizationRequest, Client, GrantRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
+import { type UpstreamSession, grantUpstream } from './upstream-session.js'
 
 /** What is granted to whom. */
 export interface Granted {
@@ -10,6 +11,8 @@ export interface Granted {
   readonly request: AuthorizationRequest
   readonly user: User
   readonly scopes: readonly string[]
+  /** What the identity provider gave, where there is one. */
+  readonly upstream?: UpstreamSession | undefined
 }
 
 /**
@@ -23,7 +26,7 @@ export async function beginGrant(
   server: AuthorizationServer,
   report: Report,
 ): Promise<string> {
-  const { client, request, user, scopes } = granted
+  const { client, request, user, scopes, upstream } = granted
   const now = server.deps.now()
   const { redirectUri, challenge } = request
   // The index first: an entry without a grant is passed over, a grant without an entry could not be found by its user.
@@ -40,6 +43,7 @@ export async function beginGrant(
     refreshable: isRefreshable(granted),
     generation: 0,
     rotatedAt: now,
+    ...(upstream !== undefined && grantUpstream(grantId, upstream, server)),
   }
   await server.grants.put(grantId, record, now + server.settings.codeSeconds * 1000)
   return codeOf(server.keys, grantId)

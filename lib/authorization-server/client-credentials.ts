@@ -4,7 +4,7 @@ import type { Parameters } from '../protocol/parameters.js'
 import type { TokenAnswer } from './issue.js'
 import type { Client, GrantRecord } from './records.js'
 import { grantedScopes } from './scopes.js'
-import { checkResource, lifetimeOf, tokensOf } from './tokens.js'
+import { checkResource, expiryOf, tokensOf } from './tokens.js'
 import type { AuthorizationServer } from './server.js'
 
 /** The `client_credentials` grant. */
@@ -29,7 +29,7 @@ export async function grantToClient(
   }
   const grantId = server.deps.randomId()
   // Kept, so that the token can be revoked.
-  await server.grants.put(grantId, grant, now + lifetimeOf(grant, server) * 1000)
+  await server.grants.put(grantId, grant, expiryOf(grant, server))
   return tokensOf(grantId, grant, grant.scopes, server)
 }
 

@@ -6,7 +6,7 @@ import { revokeGrant } from './grants.js'
 import { readCode } from './handles.js'
 import type { TokenAnswer } from './issue.js'
 import type { Client, GrantRecord } from './records.js'
-import { checkResource, lifetimeOf, refusedGrant, tokensOf } from './tokens.js'
+import { checkResource, expiryOf, refusedGrant, tokensOf } from './tokens.js'
 import type { AuthorizationServer, Report } from './server.js'
 
 /** The `authorization_code` grant. */
@@ -44,7 +44,7 @@ export async function exchangeCode(
   }
   const now = server.deps.now()
   const begun: GrantRecord = { ...grant, waits: false, generation: grant.refreshable ? 1 : 0, rotatedAt: now }
-  if (await server.grants.replace(grantId, stored, begun, now + lifetimeOf(begun, server) * 1000)) {
+  if (await server.grants.replace(grantId, stored, begun, expiryOf(begun, server))) {
     return tokensOf(grantId, begun, begun.scopes, server)
   }
   // Somebody was faster with the same code and verifier. Which of the two is the client cannot be told.

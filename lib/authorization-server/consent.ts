@@ -10,16 +10,21 @@ import { codeOf } from './handles.js'
 import type { Arrival, AuthorizationRequest, Client, Decision, RememberedRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 import { type Transaction, decideTransaction } from './transaction.js'
+import type { UpstreamSession } from './upstream-session.js'
+
+/** Who decides: a user, or before anybody knows whose it is, a browser. */
+export type Whose = { readonly subject: string } | { readonly browser: string }
 
 /** Whether a request may be granted without asking. Where another site sent the browser, nobody has seen who asks. */
 export async function isConsentKnown(
   client: Client,
   request: AuthorizationRequest,
-  user: User,
+  whose: Whose,
   arrival: Arrival,
   server: AuthorizationServer,
 ): Promise<boolean> {
   const { consent, isLocal } = server.settings
+  if (consent === 'external') return true
   if (request.prompt === 'consent') return false
   if (consent === 'never') {
     if (client.origin === 'configured') return true
@@ -28,12 +33,16 @@ export async function isConsentKnown(
     return isLocal && stays
   }
   if (consent === 'always' || arrival !== 'user') return false
-  const remembered = await server.remembered.get(keyOf(user.subject, client.clientId))
-  return (
-    remembered !== undefined &&
-    remembered.data.redirectUri === request.redirectUri &&
-    missingScopes(remembered.data.scopes, request.scopes).length === 0
-  )
+  const remembered = await server.remembered.get(rememberedKey(whose, client.clientId))
+  if (remembered === undefined) return false
+  const { redirectUri, scopes, grantId } = remembered.data
+  const isSame = redirectUri === request.redirectUri && missingScopes(scopes, request.scopes).length === 0
+  // What a browser agreed to holds for as long as what came of it: whoever disconnected the client is asked again.
+  return isSame && (grantId === undefined || (await server.grants.get(grantId)) !== undefined)
+}
+
+function rememberedKey(whose: Whose, clientId: string): string {
+  return 'subject' in whose ? keyOf(whose.subject, clientId) : keyOf('browser', whose.browser, clientId)
 }
 
 /** Grants without asking, and says where to send the browser. */
@@ -59,41 +68,48 @@ export interface Answer {
   readonly scopes: readonly string[]
   /** Whether a person was asked just now, and did not decide before. */
   readonly asked: boolean
+  /** What the identity provider gave, where there is one; it may have granted less than the person agreed to. */
+  readonly upstream?: (UpstreamSession & { readonly agreed: readonly string[] }) | undefined
 }
 
 /** Carries out what a person decided, once. */
 export async function decide(
   transaction: Transaction,
   client: Client,
-  user: User,
+  user: User | undefined,
   answer: Answer,
   server: AuthorizationServer,
   report: Report,
 ): Promise<Outcome> {
-  const { request, decided } = transaction.stored.data
-  const { allow, scopes, asked } = answer
+  const { request, decided, browser } = transaction.stored.data
+  const { allow, scopes, asked, upstream } = answer
   const decision: Decision = {
-    subject: user.subject,
+    subject: user?.subject,
     allow,
     scopes,
-    grantId: allow ? server.deps.randomId() : undefined,
+    grantId: allow && user !== undefined ? server.deps.randomId() : undefined,
   }
   if (decided !== undefined) return repeated(request, decided, decision, server)
-  const granted: Granted = { client, request, user, scopes }
   const { grantId } = decision
+  const granted = user && { client, request, user, scopes, upstream }
+  const begun = granted !== undefined && grantId !== undefined ? { ...granted, grantId } : undefined
   // The grant first: whoever reads a decision then finds the grant that came of it, or knows that it has ended.
-  const code = grantId === undefined ? undefined : await beginGrant(granted, grantId, server, report)
+  const code = begun && (await beginGrant(begun, begun.grantId, server, report))
   if (!(await decideTransaction(transaction, decision, server))) {
     if (grantId !== undefined) await server.grants.remove(grantId)
     const faster = await server.transactions.get(keyOf(transaction.handle))
     return repeated(request, faster?.data.decided, decision, server)
   }
-  if (code === undefined) {
-    report({ type: 'authorization.denied', clientId: client.clientId, subject: user.subject })
+  if (begun === undefined || code === undefined) {
+    report({ type: 'authorization.denied', clientId: client.clientId, subject: user?.subject })
     return { sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
   }
-  tellGranted(granted, asked, report)
-  if (server.settings.consent === 'remember') await remember(granted, server)
+  tellGranted(begun, asked, report)
+  if (server.settings.consent === 'remember') {
+    await (upstream === undefined
+      ? remember({ subject: begun.user.subject }, begun, server)
+      : remember({ browser }, { ...begun, scopes: upstream.agreed }, server, begun.grantId))
+  }
   return { sendTo: answerTo(request, { code }, server) }
 }
 
@@ -104,29 +120,41 @@ async function repeated(
   decision: Decision,
   server: AuthorizationServer,
 ): Promise<Outcome> {
-  const isSame =
-    decided?.subject === decision.subject &&
-    decided.allow === decision.allow &&
-    decided.scopes.join(' ') === decision.scopes.join(' ')
-  if (!isSame) return { again: true, sendTo: undefined }
-  const { grantId } = decided
-  if (grantId === undefined)
-    return { again: true, sendTo: refusalTo(request, new OAuthError('access_denied'), server) }
+  if (
+    decided === undefined ||
+    decided.subject !== decision.subject ||
+    decided.allow !== decision.allow ||
+    decided.scopes.join(' ') !== decision.scopes.join(' ')
+  )
+    return { again: true, sendTo: undefined }
+  return { again: true, sendTo: await decidedBefore(request, decided, server) }
+}
+
+/** Where the browser goes on that decided this before; undefined where the client has had its answer. */
+export async function decidedBefore(
+  request: AuthorizationRequest,
+  { grantId }: Decision,
+  server: AuthorizationServer,
+): Promise<string | undefined> {
+  if (grantId === undefined) return refusalTo(request, new OAuthError('access_denied'), server)
   // A code that was used must not reach the client again: to use it twice ends the grant.
   const grant = await server.grants.get(grantId)
-  const waits = grant?.data.waits === true
-  return {
-    again: true,
-    sendTo: waits ? answerTo(request, { code: codeOf(server.keys, grantId) }, server) : undefined,
-  }
+  return grant?.data.waits === true
+    ? answerTo(request, { code: codeOf(server.keys, grantId) }, server)
+    : undefined
 }
 
 /** Remembered as long as a grant lives that nobody uses. */
-async function remember({ request, user, scopes }: Granted, server: AuthorizationServer): Promise<void> {
+async function remember(
+  whose: Whose,
+  { request, scopes }: Granted,
+  server: AuthorizationServer,
+  grantId?: string,
+): Promise<void> {
   const { clientId, redirectUri } = request
-  const record: RememberedRecord = { redirectUri, scopes }
+  const record: RememberedRecord = { redirectUri, scopes, grantId }
   const until = server.deps.now() + server.settings.refreshTokenSeconds * 1000
-  await server.remembered.put(keyOf(user.subject, clientId), record, until)
+  await server.remembered.put(rememberedKey(whose, clientId), record, until)
 }
 
 function tellGranted({ client, user, scopes }: Granted, asked: boolean, report: Report): void {

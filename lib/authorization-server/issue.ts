@@ -36,9 +36,15 @@ export class AccessTokenIssuer {
     this.#deps = deps
   }
 
+  /** How long an access token lives that is issued now, in seconds: no longer than its grant can. */
+  lifetimeOf({ endsAt = Infinity }: GrantRecord): number {
+    const left = Math.floor((endsAt - this.#deps.now()) / 1000)
+    return Math.max(1, Math.min(this.#settings.accessTokenSeconds, left))
+  }
+
   /** An access token of a grant, named so that the grant and the generation can be found by it. */
   issue(grantId: string, grant: GrantRecord, scopes: readonly string[]): string {
-    const { issuer, resource, accessTokenSeconds } = this.#settings
+    const { issuer, resource } = this.#settings
     const now = Math.floor(this.#deps.now() / 1000)
     const payload = encode({
       // First, so that nothing of it can replace what the server says.
@@ -49,7 +55,7 @@ export class AccessTokenIssuer {
       client_id: grant.clientId,
       scope: scopes.join(' '),
       iat: now,
-      exp: now + accessTokenSeconds,
+      exp: now + this.lifetimeOf(grant),
       jti: `${grantId}.${grant.generation}.${this.#deps.randomId()}`,
     })
     const signed = `${this.#header}.${payload}`

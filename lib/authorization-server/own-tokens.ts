@@ -16,15 +16,24 @@ export interface OwnTokensParts {
   readonly keys: DerivedKeys
   readonly deps: Deps
   readonly grants: Collection<GrantRecord>
+  /** Joins what the identity provider says, where there is one. Null where it no longer stands behind a grant. */
+  readonly joinUpstream?: (
+    verified: VerifiedToken,
+    grantId: string,
+    grant: Stored<GrantRecord>,
+    context: VerifyContext,
+  ) => Promise<VerifiedToken | null>
 }
 
 /** Verifies what the token endpoint gave out. */
 export class OwnTokens {
   readonly #verifier: JWTVerifier
   readonly #grants: Collection<GrantRecord>
+  readonly #joinUpstream: OwnTokensParts['joinUpstream']
 
-  constructor({ settings, keys, deps, grants }: OwnTokensParts) {
+  constructor({ settings, keys, deps, grants, joinUpstream }: OwnTokensParts) {
     this.#grants = grants
+    this.#joinUpstream = joinUpstream
     this.#verifier = new JWTVerifier({
       publicKey: { keys: keys.published },
       issuer: settings.issuer,
@@ -41,8 +50,11 @@ export class OwnTokens {
     const verified = await this.#verifier.verifyToken(token, context)
     if (verified === null) return null
     const live = await findLiveGrant(verified.claims['jti'], { grants: this.#grants })
-    if (live !== undefined) return verified
-    return context.refuse({ stage: 'revoked', expected: 'a grant that lives', got: 'one that was revoked' })
+    if (live === undefined) {
+      return context.refuse({ stage: 'revoked', expected: 'a grant that lives', got: 'one that was revoked' })
+    }
+    if (this.#joinUpstream === undefined) return verified
+    return this.#joinUpstream(verified, live.grantId, live.grant, context)
   }
 }
 

@@ -58,8 +58,10 @@ export interface AuthorizationRequest {
   readonly scopes: readonly string[]
   /** S256 of the code verifier (RFC 7636 4.2). */
   readonly challenge: string
-  /** Has to sign in anew, or to decide anew, or must not be shown any page. */
-  readonly prompt?: 'login' | 'consent' | 'none' | undefined
+  /** Has to sign in anew, perhaps as somebody else, or to decide anew, or must not be shown any page. */
+  readonly prompt?: 'login' | 'select_account' | 'consent' | 'none' | undefined
+  /** Whether the client named the resource (RFC 8707), which every token is for anyway. */
+  readonly namesResource?: boolean | undefined
 }
 
 /** An authorization request that waits for a person. */
@@ -80,14 +82,31 @@ export type Arrival = 'user' | 'other_site' | 'unknown'
 
 /** What a person answered. */
 export interface Decision {
-  readonly subject: string
+  /** Absent where the answer was no before anybody knew whose it was. */
+  readonly subject?: string | undefined
   readonly allow: boolean
   readonly scopes: readonly string[]
   /** The grant that came of it; its code can be derived again, and stands nowhere. */
   readonly grantId?: string | undefined
 }
 
-/** A browser that signed in by the built-in page. Its key is the digest of the cookie. */
+/** A browser that is on its way to the identity provider and back. Its key is the digest of the state. */
+export interface TripRecord {
+  readonly purpose: TripPurpose
+  /** Code verifier and nonce, sealed: nobody who reads the store can finish what somebody else began. */
+  readonly sealed: string
+  readonly scopes: readonly string[]
+  readonly resource?: string | undefined
+  readonly prompt?: 'login' | 'select_account' | undefined
+  /** Whoever came back is being let in, and nobody else may try meanwhile. Milliseconds since the epoch. */
+  readonly claimedUntil?: number | undefined
+}
+
+/** What a person comes back for: to grant what they agreed to, or to see what they are connected to. */
+export type TripPurpose =
+  { readonly kind: 'grant'; readonly transaction: string } | { readonly kind: 'connections' }
+
+/** A browser that signed in, by the built-in page or at the identity provider. Its key is the digest of the cookie. */
 export interface SessionRecord {
   readonly user: User
   /** Milliseconds since the epoch. */
@@ -117,6 +136,26 @@ export interface GrantRecord {
   readonly rotatedAt: number
   /** Access tokens up to this generation were revoked. */
   readonly revokedGeneration?: number | undefined
+  /** What the identity provider gave, where there is one. */
+  readonly upstream?: GrantUpstream | undefined
+  /** When it ends, however much it is used: what is behind it cannot be renewed. Milliseconds since the epoch. */
+  readonly endsAt?: number | undefined
+}
+
+/** What is behind a grant at the identity provider. Its tokens can be read with our secret alone, and in this grant alone. */
+export interface GrantUpstream {
+  /** Tokens, and whose they are. */
+  readonly sealed: string
+  /** When the access token ends, where that is known. Milliseconds since the epoch. */
+  readonly expiresAt?: number | undefined
+  readonly renewable: boolean
+  /** How often they were renewed. */
+  readonly round: number
+  /** Milliseconds since the epoch. */
+  readonly obtainedAt: number
+  /** One process is renewing them, and the others wait for it. Milliseconds since the epoch. */
+  readonly leasedUntil?: number | undefined
+  readonly resource?: string | undefined
 }
 
 /** RFC 6749 4.1.3, RFC 7636 4.6. */
@@ -140,9 +179,11 @@ export interface Connection {
   readonly since: number
 }
 
-/** A decision that need not be asked for again, the last one. Its key is the digest of user and client. */
+/** A decision that need not be asked for again, the last one. Its key is the digest of client and user, or client and browser. */
 export interface RememberedRecord {
   /** Asked from another address, it may be somebody else who asks. */
   readonly redirectUri: string
   readonly scopes: readonly string[]
+  /** The grant that came of it, where it counts for a browser and not for a user: it ends with that. */
+  readonly grantId?: string | undefined
 }

@@ -10,8 +10,9 @@ import type { TokenAnswer } from './issue.js'
 import { isActive } from './people.js'
 import type { Client, GrantRecord } from './records.js'
 import { heldScopes } from './scopes.js'
-import { checkResource, lifetimeOf, refusedGrant, tokensOf } from './tokens.js'
+import { checkResource, expiryOf, refusedGrant, tokensOf } from './tokens.js'
 import type { AuthorizationServer, Report } from './server.js'
+import { keepUpstream } from './upstream-session.js'
 
 /** The `refresh_token` grant. */
 export async function refresh(
@@ -25,6 +26,7 @@ export async function refresh(
   const named = readRefreshToken(server.keys, token)
   if (named === undefined) throw refusedGrant('this is no refresh token of this server')
   const { grantId, generation } = named
+  let isUpstreamKept = false
   // Whoever loses a race reads again, and then finds its token replaced a moment ago.
   for (;;) {
     const stored = await server.grants.get(grantId)
@@ -42,11 +44,16 @@ export async function refresh(
       server,
     )
     if (generation === grant.generation || (isGivenUp(grant) && mayRepeat(generation, grant, server))) {
-      const now = server.deps.now()
       // Before the token is used up: where this cannot be done, it can be tried again.
+      if (grant.upstream !== undefined && !isUpstreamKept) {
+        await keepUpstream(grantId, stored, server, report)
+        isUpstreamKept = true
+        continue
+      }
+      const now = server.deps.now()
       await keepGrantKnown(grantId, grant, client, server, report)
       const next: GrantRecord = { ...grant, generation: grant.generation + 1, rotatedAt: now }
-      if (await server.grants.replace(grantId, stored, next, now + lifetimeOf(next, server) * 1000)) {
+      if (await server.grants.replace(grantId, stored, next, expiryOf(next, server))) {
         return tokensOf(grantId, next, scopes, server)
       }
     } else if (mayRepeat(generation, grant, server)) return tokensOf(grantId, grant, scopes, server)

@@ -3,12 +3,13 @@ import type { Pages } from '../pages/pages.js'
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
 import type { DerivedKeys } from '../runtime/keys.js'
-import { Collection } from '../stores/collection.js'
+import { SingleFlight } from '../runtime/single-flight.js'
+import { Collection, type Stored } from '../stores/collection.js'
 import type { Store } from '../stores/store.js'
 import { Clients } from './clients.js'
 import { AccessTokenIssuer } from './issue.js'
 import { OwnTokens } from './own-tokens.js'
-import type { SignIn } from './people.js'
+import type { SignIn, UpstreamSignIn } from './people.js'
 import type {
   Client,
   ConnectionsRecord,
@@ -16,8 +17,11 @@ import type {
   RememberedRecord,
   SessionRecord,
   TransactionRecord,
+  TripRecord,
 } from './records.js'
 import type { RegistrationSettings, Report, ServerSettings } from './settings.js'
+import type { Upstream } from './upstream.js'
+import { withUpstream } from './upstream-access.js'
 
 export type { RegistrationSettings, Report, ServerSettings }
 
@@ -25,7 +29,7 @@ export type { RegistrationSettings, Report, ServerSettings }
 export interface ServerParts {
   readonly settings: ServerSettings
   readonly clients: readonly Client[]
-  readonly signIn: SignIn
+  readonly signIn: SignIn | UpstreamSignIn
   readonly pages: Pages
   readonly keys: DerivedKeys
   readonly store: Store
@@ -37,7 +41,7 @@ export interface ServerParts {
 /** One authorization server. */
 export class AuthorizationServer {
   readonly settings: ServerSettings
-  readonly signIn: SignIn
+  readonly signIn: SignIn | UpstreamSignIn
   readonly pages: Pages
   readonly keys: DerivedKeys
   readonly deps: Deps
@@ -46,12 +50,18 @@ export class AuthorizationServer {
   readonly tokens: OwnTokens
   readonly grants: Collection<GrantRecord>
   readonly transactions: Collection<TransactionRecord>
+  /** Browsers that are at the identity provider. */
+  readonly trips: Collection<TripRecord>
   readonly sessions: Collection<SessionRecord>
   readonly connections: Collection<ConnectionsRecord>
   readonly remembered: Collection<RememberedRecord>
   /** Identifiers of client assertions that were used. */
   readonly assertions: Collection<true>
   readonly metUnreadable: (() => boolean) | undefined
+  /** The identity provider that people sign in at, where it is not we who know them. */
+  readonly upstream: Upstream | undefined
+  /** Grants whose upstream tokens this process is renewing. */
+  readonly renewals: SingleFlight<Stored<GrantRecord> | undefined> = new SingleFlight()
 
   constructor(parts: ServerParts) {
     const { settings, clients, signIn, pages, keys, store, deps, metUnreadable } = parts
@@ -64,6 +74,10 @@ export class AuthorizationServer {
     // Servers that share a store share nothing else: a session, a code or a grant of one is none of the other.
     const own = digest(settings.issuer).slice(0, 12)
     const collection = <Data>(name: string): Collection<Data> => new Collection(store, `${own}.${name}`, deps)
+    // What came of one identity provider is shown to no other: users are other users there, and its tokens are none of theirs.
+    const upstream = 'upstream' in signIn ? signIn.upstream : undefined
+    const realm = upstream === undefined ? '' : `.${digest(upstream.realm).slice(0, 12)}`
+    const realmCollection = <Data>(name: string): Collection<Data> => collection(`${name}${realm}`)
     this.clients = new Clients({
       settings,
       configured: clients,
@@ -72,12 +86,23 @@ export class AuthorizationServer {
       deps,
     })
     this.issuer = new AccessTokenIssuer(settings, keys, deps)
-    this.grants = collection('grants')
-    this.transactions = collection('transactions')
-    this.sessions = collection('sessions')
-    this.connections = collection('connections')
-    this.remembered = collection('remembered')
+    this.upstream = upstream
+    this.grants = realmCollection('grants')
+    this.transactions = realmCollection('transactions')
+    this.trips = realmCollection('trips')
+    this.sessions = realmCollection('sessions')
+    this.connections = realmCollection('connections')
+    this.remembered = realmCollection('remembered')
     this.assertions = collection('assertions')
-    this.tokens = new OwnTokens({ settings, keys, deps, grants: this.grants })
+    this.tokens = new OwnTokens({
+      settings,
+      keys,
+      deps,
+      grants: this.grants,
+      ...(upstream !== undefined && {
+        joinUpstream: (verified, grantId, grant, context) =>
+          withUpstream(verified, grantId, grant, this, context),
+      }),
+    })
   }
 }

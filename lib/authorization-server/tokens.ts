@@ -7,9 +7,13 @@ import type { TokenAnswer } from './issue.js'
 import type { GrantRecord } from './records.js'
 import type { AuthorizationServer } from './server.js'
 
-/** How long a grant lives that is used now, in seconds. */
-export function lifetimeOf({ refreshable }: GrantRecord, { settings }: AuthorizationServer): number {
-  return refreshable ? settings.refreshTokenSeconds : settings.accessTokenSeconds
+/** Until when a grant lives that is used now, in milliseconds since the epoch. */
+export function expiryOf(
+  { refreshable, endsAt }: GrantRecord,
+  { settings, deps }: AuthorizationServer,
+): number {
+  const seconds = refreshable ? settings.refreshTokenSeconds : settings.accessTokenSeconds
+  return Math.min(deps.now() + seconds * 1000, endsAt ?? Infinity)
 }
 
 /** The tokens of a grant in its present generation. Asked again, the refresh token is the same. */
@@ -22,7 +26,7 @@ export function tokensOf(
   return {
     access_token: server.issuer.issue(grantId, grant, scopes),
     token_type: 'Bearer',
-    expires_in: server.settings.accessTokenSeconds,
+    expires_in: server.issuer.lifetimeOf(grant),
     // RFC 6749 3.3: a list of scopes has at least one.
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
     ...(grant.refreshable && { refresh_token: refreshTokenOf(server.keys, grantId, grant.generation) }),

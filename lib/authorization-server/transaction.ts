@@ -31,24 +31,39 @@ export async function beginTransaction(
   return handle
 }
 
+/** Reads a transaction, whoever asks: for those who come by another way than its browser's cookie. */
+export async function readTransaction(
+  handle: string,
+  server: AuthorizationServer,
+): Promise<Transaction | undefined> {
+  const stored = await server.transactions.get(keyOf(handle))
+  return stored && { handle, stored }
+}
+
 /** Finds a transaction; says why where it cannot go on in this browser. */
 export async function findTransaction(
   handle: string | undefined,
   browserId: string | undefined,
   server: AuthorizationServer,
 ): Promise<Transaction | 'expired' | 'other_browser'> {
-  const stored = handle === undefined ? undefined : await server.transactions.get(keyOf(handle))
-  if (handle === undefined || stored === undefined) return 'expired'
-  if (browserId === undefined || digest(browserId) !== stored.data.browser) return 'other_browser'
-  return { handle, stored }
+  const transaction = handle === undefined ? undefined : await readTransaction(handle, server)
+  if (transaction === undefined) return 'expired'
+  const isOurs = browserId !== undefined && digest(browserId) === transaction.stored.data.browser
+  return isOurs ? transaction : 'other_browser'
 }
 
 /** Notes a decision. True for the one that decided. */
 export async function decideTransaction(
-  { handle, stored }: Transaction,
+  transaction: Transaction,
   decided: Decision,
   server: AuthorizationServer,
 ): Promise<boolean> {
-  const written = await server.transactions.replace(keyOf(handle), stored, { ...stored.data, decided })
-  return written !== undefined
+  let current: Transaction | undefined = transaction
+  // It may have been changed since it was read without being decided.
+  while (current !== undefined && current.stored.data.decided === undefined) {
+    const { handle, stored }: Transaction = current
+    if (await server.transactions.replace(keyOf(handle), stored, { ...stored.data, decided })) return true
+    current = await readTransaction(handle, server)
+  }
+  return false
 }

@@ -3,6 +3,7 @@ import type { AuthorizationServer } from '../authorization-server/server.js'
 import { pathOf } from '../protocol/well-known.js'
 import type { Route } from '../runtime/route.js'
 import { authorizeRoute } from './authorize.js'
+import { callbackRoute } from './callback.js'
 import { connectionsRoute } from './connections.js'
 import { consentRoute } from './consent.js'
 import { Interaction } from './interaction.js'
@@ -29,6 +30,7 @@ export function authorizationServerRoutes(server: AuthorizationServer): Route[] 
     ...signInRoutes(at('/sign-in'), at('/sign-out'), interaction),
     consentRoute(at('/consent'), interaction),
     connectionsRoute(at('/connections'), interaction),
+    ...(server.upstream === undefined ? [] : [callbackRoute(at(server.upstream.callbackPath), interaction)]),
   ]
   const { metUnreadable } = server
   return metUnreadable === undefined ? routes : routes.map((route) => telling(route, metUnreadable))

@@ -1,15 +1,20 @@
 // GET or POST /authorize (RFC 6749 3.1): 302 to the client with a code or an error, 302 to a page of ours where a person has to be asked,
 // 400 with a page where the client or its address is not known.
-import { checkAuthorization } from '../authorization-server/authorize.js'
+import { checkAuthorization, wantsSignIn } from '../authorization-server/authorize.js'
 import { grantUnasked, isConsentKnown, refusalTo } from '../authorization-server/consent.js'
 import type { Arrival, AuthorizationRequest } from '../authorization-server/records.js'
+import type { Client } from '../authorization-server/records.js'
+import type { Report } from '../authorization-server/server.js'
 import { beginTransaction } from '../authorization-server/transaction.js'
+import { planTrip } from '../authorization-server/trip.js'
 import { OAuthError } from '../protocol/errors.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Route } from '../runtime/route.js'
 import { arrivalOf } from './browser.js'
 import { readForm } from './form.js'
+import { digest } from '../runtime/digest.js'
 import { type Interaction, queryOf } from './interaction.js'
+import { leave } from './leave.js'
 import { messagePage, pageRoute, redirect } from './page-route.js'
 
 export function authorizeRoute(path: string, interaction: Interaction): Route {
@@ -34,8 +39,13 @@ export function authorizeRoute(path: string, interaction: Interaction): Route {
     if ('error' in checked) return refuse(checked.error, checked)
 
     const { client, request: asked } = checked
-    const signedIn = asked.prompt === 'login' ? undefined : await interaction.currentUser(request)
     const arrival = arrivalOf(request)
+    if (server.upstream !== undefined) {
+      // Who somebody is, is asked elsewhere, on pages.
+      if (asked.prompt === 'none') return refuse(new OAuthError('login_required'), asked)
+      return askBrowser(request, interaction, client, asked, arrival, context.report)
+    }
+    const signedIn = wantsSignIn(asked) ? undefined : await interaction.currentUser(request)
     if (signedIn !== undefined) {
       const { user } = signedIn
       if (await isConsentKnown(client, asked, user, arrival, server)) {
@@ -48,6 +58,25 @@ export function authorizeRoute(path: string, interaction: Interaction): Route {
     }
     return askPerson(request, interaction, asked, arrival, signedIn !== undefined)
   })
+}
+
+/** Where people sign in elsewhere, they are asked before they go there: by then it knows this app, and not who is behind it. */
+async function askBrowser(
+  request: AuthRequest,
+  interaction: Interaction,
+  client: Client,
+  asked: AuthorizationRequest,
+  arrival: Arrival,
+  report: Report,
+): Promise<AuthResponse> {
+  const { cookies, server } = interaction
+  const browser = cookies.nameBrowser(request)
+  const transaction = await beginTransaction(asked, browser.id, arrival, server)
+  if (await isConsentKnown(client, asked, { browser: digest(browser.id) }, arrival, server)) {
+    const plan = planTrip(transaction, asked, asked.scopes, server)
+    return leave(request, interaction, plan, report, browser.cookies)
+  }
+  return redirect(request, interaction.urlOf('consent', { transaction }), browser.cookies)
 }
 
 /** Puts the request aside and shows a page. */

@@ -10,7 +10,7 @@ import { originOf } from '../protocol/well-known.js'
 export class BrowserCookies {
   readonly #server: AuthorizationServer
   readonly #origin: string
-  readonly #names: { readonly browser: string; readonly session: string }
+  readonly #names: { readonly browser: string; readonly session: string; readonly trip: string }
   readonly #attributes: string
 
   constructor(server: AuthorizationServer) {
@@ -22,7 +22,7 @@ export class BrowserCookies {
     // that each needs names of its own.
     const name = (what: string): string =>
       `${isSecure ? '__Host-' : ''}mcp-${what}-${digest(baseUrl).slice(0, 8)}`
-    this.#names = { browser: name('browser'), session: name('session') }
+    this.#names = { browser: name('browser'), session: name('session'), trip: name('trip') }
     this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
   }
 
@@ -52,6 +52,34 @@ export class BrowserCookies {
 
   endedSessionCookie(): string {
     return `${this.#names.session}=; ${this.#attributes}; Max-Age=0`
+  }
+
+  /**
+   * The cookie of a browser that leaves for the identity provider, one for each time it does: set only once a person has agreed. The oldest of
+   * too many are forgotten.
+   */
+  tripCookies(request: AuthRequest, state: string): readonly string[] {
+    const known = cookieNames(request).filter((name) => name.startsWith(`${this.#names.trip}-`))
+    const surplus = known.slice(0, Math.max(0, known.length - MOST_TRIPS + 1))
+    const value = this.#server.keys.mac('trip', state)
+    const { transactionSeconds } = this.#server.settings
+    return [
+      ...surplus.map((name) => `${name}=; ${this.#attributes}; Max-Age=0`),
+      `${this.#tripName(state)}=${value}; ${this.#attributes}; Max-Age=${transactionSeconds}`,
+    ]
+  }
+
+  /** Whether it is this browser that left with a state. */
+  isOnTrip(request: AuthRequest, state: string): boolean {
+    return this.#server.keys.isMac('trip', state, readCookie(request, this.#tripName(state)) ?? '')
+  }
+
+  endedTripCookie(state: string): string {
+    return `${this.#tripName(state)}=; ${this.#attributes}; Max-Age=0`
+  }
+
+  #tripName(state: string): string {
+    return `${this.#names.trip}-${digest(state).slice(0, 16)}`
   }
 
   /** A code for one rendering of one form. */
@@ -86,6 +114,14 @@ export function arrivalOf({ headers }: AuthRequest): Arrival {
   const site = headers['sec-fetch-site']
   if (site === undefined) return 'unknown'
   return site === 'none' || site === 'same-origin' ? 'user' : 'other_site'
+}
+
+/** So many tabs may be on their way at once; more would make headers that servers refuse. */
+const MOST_TRIPS = 8
+
+function cookieNames({ headers: { cookie } }: AuthRequest): string[] {
+  if (typeof cookie !== 'string') return []
+  return cookie.split(';').map((pair) => (pair.split('=', 1)[0] as string).trim())
 }
 
 /** RFC 6265 5.4. A name that comes twice was planted by somebody: neither is taken. */

@@ -1,17 +1,21 @@
 // GET /consent: who asks for what. POST /consent: 303 to the client with a code or access_denied. 400 for a request that expired or was
 // answered before, 403 for a form that is not this browser's.
+import { wantsSignIn } from '../authorization-server/authorize.js'
 import { mayRedirectTo } from '../authorization-server/clients.js'
 import { type Answer, decide, isConsentKnown } from '../authorization-server/consent.js'
 import type { AuthorizationRequest, Client } from '../authorization-server/records.js'
-import type { Report } from '../authorization-server/server.js'
+import type { AuthorizationServer, Report } from '../authorization-server/server.js'
 import { type Transaction, findTransaction } from '../authorization-server/transaction.js'
+import { planTrip } from '../authorization-server/trip.js'
 import type { ConsentPage, PageScope } from '../pages/page.js'
 import type { AuthRequest, AuthResponse } from '../protocol/message.js'
 import type { Parameters } from '../protocol/parameters.js'
 import { describeRedirect } from '../protocol/redirect-uri.js'
 import type { Route } from '../runtime/route.js'
 import { describeClient } from './client-for-page.js'
+import { digest } from '../runtime/digest.js'
 import { type Interaction, type SignedIn, queryOf } from './interaction.js'
+import { leave } from './leave.js'
 import { messagePage, pageResponse, pageRoute, readOwnForm, redirect } from './page-route.js'
 import { pageOf } from './sign-in.js'
 
@@ -33,7 +37,8 @@ interface Turn {
   readonly transaction: Transaction
   readonly browserId: string
   readonly client: Client
-  readonly signedIn: SignedIn
+  /** Undefined where people sign in elsewhere, after they have decided. */
+  readonly signedIn: SignedIn | undefined
 }
 
 /** Finds what is to be decided, and by whom; or the answer where that cannot be. */
@@ -50,8 +55,9 @@ async function openTurn(
   if (transaction === 'other_browser' || browserId === undefined)
     return messagePage(server, 'other_browser', 403)
   const asked = transaction.stored.data.request
-  const signedIn = await interaction.currentUser(request)
-  if (signedIn === undefined || isStale(signedIn, transaction)) {
+  const isElsewhere = server.upstream !== undefined
+  const signedIn = isElsewhere ? undefined : await interaction.currentUser(request)
+  if (!isElsewhere && (signedIn === undefined || isStale(signedIn, transaction))) {
     return redirect(request, interaction.signInUrl('consent', { transaction: transaction.handle }))
   }
   const client = await server.clients.find(asked.clientId, report)
@@ -65,7 +71,7 @@ async function openTurn(
 
 /** `prompt=login` wants a sign-in that came after it. The app's own sign-in page was shown, and says no more. */
 function isStale({ at }: SignedIn, { stored }: Transaction): boolean {
-  return stored.data.request.prompt === 'login' && at !== undefined && at < stored.data.startedAt
+  return wantsSignIn(stored.data.request) && at !== undefined && at < stored.data.startedAt
 }
 
 async function show(request: AuthRequest, turn: Turn, report: Report): Promise<AuthResponse> {
@@ -73,9 +79,9 @@ async function show(request: AuthRequest, turn: Turn, report: Report): Promise<A
   const { server, cookies, signIn } = interaction
   const { settings } = server
   const { request: asked, arrival, decided } = transaction.stored.data
-  const { user } = signedIn
   if (decided !== undefined) return messagePage(server, 'already_decided', 400)
-  if (await isConsentKnown(client, asked, user, arrival, server)) {
+  const whose = signedIn?.user ?? { browser: digest(browserId) }
+  if (await isConsentKnown(client, asked, whose, arrival, server)) {
     return settle(request, turn, { allow: true, scopes: asked.scopes, asked: false }, report)
   }
   const page: ConsentPage = {
@@ -84,13 +90,14 @@ async function show(request: AuthRequest, turn: Turn, report: Report): Promise<A
     hidden: {
       transaction: transaction.handle,
       csrf: cookies.formCode(browserId, pageOf(transaction.handle)),
-      user: userCode(turn),
+      ...(signedIn !== undefined && { user: userCode(transaction, signedIn, server) }),
     },
     client: describeClient(client),
     redirect: describeRedirect(asked.redirectUri),
     scopes: scopesFor(asked, settings.requiredScopes),
-    user: { subject: user.subject, name: user.name },
-    signOutAction: 'currentUser' in signIn ? undefined : interaction.urlOf('sign-out'),
+    user: signedIn && { subject: signedIn.user.subject, name: signedIn.user.name },
+    identityProvider: server.upstream?.name,
+    signOutAction: 'verifyCredentials' in signIn ? interaction.urlOf('sign-out') : undefined,
     resource: settings.resource,
     resourceName: settings.resourceName,
   }
@@ -103,12 +110,13 @@ async function take(
   turn: Turn,
   report: Report,
 ): Promise<AuthResponse> {
-  const { interaction, transaction, browserId } = turn
+  const { interaction, transaction, browserId, signedIn } = turn
   const { server, cookies } = interaction
   if (!cookies.isOurForm(request, browserId, pageOf(transaction.handle), form.get('csrf'))) {
     return messagePage(server, 'forged', 403)
   }
-  if (!server.keys.isMac('browser', userStands(turn), form.get('user') ?? ''))
+  const code = form.get('user') ?? ''
+  if (signedIn !== undefined && !server.keys.isMac('browser', userStands(transaction, signedIn), code))
     return messagePage(server, 'other_user', 400)
   const decision = form.get('decision')
   if (decision !== 'allow' && decision !== 'deny') {
@@ -127,7 +135,11 @@ async function settle(
   report: Report,
 ): Promise<AuthResponse> {
   const { server } = interaction
-  const outcome = await decide(transaction, client, signedIn.user, answer, server, report)
+  const { request: asked, decided } = transaction.stored.data
+  if (answer.allow && server.upstream !== undefined && decided === undefined) {
+    return leave(request, interaction, planTrip(transaction.handle, asked, answer.scopes, server), report)
+  }
+  const outcome = await decide(transaction, client, signedIn?.user, answer, server, report)
   if ('again' in outcome) return messagePage(server, 'already_decided', 400, { continueTo: outcome.sendTo })
   return redirect(request, outcome.sendTo)
 }
@@ -141,10 +153,10 @@ function scopesFor({ scopes }: AuthorizationRequest, required: readonly string[]
 }
 
 /** Vouches for who the page was shown to, since somebody else may sign in beside it. */
-function userCode(turn: Turn): string {
-  return turn.interaction.server.keys.mac('browser', userStands(turn))
+function userCode(transaction: Transaction, signedIn: SignedIn, { keys }: AuthorizationServer): string {
+  return keys.mac('browser', userStands(transaction, signedIn))
 }
 
-function userStands({ transaction, signedIn }: Turn): string {
-  return JSON.stringify(['user', transaction.handle, signedIn.user.subject])
+function userStands({ handle }: Transaction, { user }: SignedIn): string {
+  return JSON.stringify(['user', handle, user.subject])
 }

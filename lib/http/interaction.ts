@@ -1,6 +1,6 @@
 // What the pages of one server share: who is signed in, where each page is, and how a person gets from one to the next.
 import { isSignedOut } from '../authorization-server/connections.js'
-import { type SignIn, parseUser } from '../authorization-server/people.js'
+import { type SignIn, type UpstreamSignIn, parseUser } from '../authorization-server/people.js'
 import type { SessionRecord, User } from '../authorization-server/records.js'
 import { keyOf } from '../authorization-server/clients.js'
 import type { AuthorizationServer } from '../authorization-server/server.js'
@@ -19,7 +19,7 @@ export interface SignedIn {
 export class Interaction {
   readonly server: AuthorizationServer
   readonly cookies: BrowserCookies
-  readonly signIn: SignIn
+  readonly signIn: SignIn | UpstreamSignIn
 
   constructor(server: AuthorizationServer) {
     this.server = server
@@ -76,7 +76,16 @@ export class Interaction {
 }
 
 /** The parameters in a request's URL. */
-export function queryOf({ url = '' }: AuthRequest): Parameters {
+export function queryOf(request: AuthRequest): Parameters {
+  return parseParameters(textOf(request))
+}
+
+/** The same for whoever wants them as they came, once {@link queryOf} took them. */
+export function searchOf(request: AuthRequest): URLSearchParams {
+  return new URLSearchParams(textOf(request))
+}
+
+function textOf({ url = '' }: AuthRequest): string {
   const start = url.indexOf('?')
-  return parseParameters(start === -1 ? '' : url.slice(start + 1))
+  return start === -1 ? '' : url.slice(start + 1)
 }

@@ -72,8 +72,9 @@ export function messagePage(
   message: MessagePage['message'],
   status: number,
   more: Pick<MessagePage, 'detail' | 'continueTo'> = {},
+  cookies: readonly string[] = [],
 ): AuthResponse {
-  return pageResponse(server, { kind: 'message', status, message, ...more }, status)
+  return pageResponse(server, { kind: 'message', status, message, ...more }, status, cookies)
 }
 
 /** Sends the browser on: 303 after a form, so that nothing of it is sent along (RFC 9700 4.12). */

@@ -8,6 +8,7 @@ import type { Parameters } from '../protocol/parameters.js'
 import type { Route, RouteContext } from '../runtime/route.js'
 import { clientForPage } from './client-for-page.js'
 import { type Interaction, queryOf } from './interaction.js'
+import { leave } from './leave.js'
 import { messagePage, pageResponse, pageRoute, readOwnForm, redirect } from './page-route.js'
 
 /** Longest user name or password that is handed on: what is longer would only keep a hash function busy. */
@@ -16,16 +17,28 @@ const LONGEST = 1024
 export function signInRoutes(path: string, signOutPath: string, interaction: Interaction): Route[] {
   const { server, signIn } = interaction
   if ('currentUser' in signIn) return []
+  const signOutRoute = pageRoute(signOutPath, 'sign-out', server, (request, context) =>
+    signOut(request, readOwnForm(request, context.body), interaction),
+  )
+  const leaving: Route = { ...signOutRoute, methods: ['POST'] }
+  if ('upstream' in signIn) return [elsewhereRoute(path, interaction), leaving]
   const signInRoute = pageRoute(path, 'sign-in', server, async (request, context) => {
     if (request.method !== 'POST') {
       return show(request, queryOf(request).get('transaction'), interaction, context)
     }
     return take(request, readOwnForm(request, context.body), signIn, interaction, context)
   })
-  const signOutRoute = pageRoute(signOutPath, 'sign-out', server, (request, context) =>
-    signOut(request, readOwnForm(request, context.body), interaction),
-  )
-  return [signInRoute, { ...signOutRoute, methods: ['POST'] }]
+  return [signInRoute, leaving]
+}
+
+/** Where people sign in elsewhere: for their own pages, since what a client asks for is agreed to first. */
+function elsewhereRoute(path: string, interaction: Interaction): Route {
+  const { server } = interaction
+  const route = pageRoute(path, 'sign-in', server, (request, context) => {
+    const plan = { purpose: { kind: 'connections' }, scopes: server.settings.requiredScopes } as const
+    return leave(request, interaction, plan, context.report)
+  })
+  return { ...route, methods: ['GET'] }
 }
 
 interface Shown {
@@ -113,6 +126,8 @@ async function signOut(
     return messagePage(server, 'forged', 403)
   }
   const cookie = await interaction.endSession(request)
+  // Sent back to an identity provider that remembers them, they would be signed in again.
+  if (server.upstream !== undefined) return messagePage(server, 'signed_out', 200, {}, [cookie])
   return redirect(request, interaction.urlOf('sign-in', transaction === undefined ? {} : { transaction }), [
     cookie,
   ])

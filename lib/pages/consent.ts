@@ -38,10 +38,10 @@ export function drawConsent(page: ConsentPage, stage: Stage): Sheet {
         ${drawTrust(page.client, words)} ${drawNameNote(page.client, words)}
         ${drawWebsite(page.client, words)}
       </div>
-      ${drawAccount(page.user, leave, words)}
+      ${page.user !== undefined && drawAccount(page.user, leave, words)}
       <form method="post" action="${page.action}">
         ${drawHidden(page.hidden)} ${NO_DEFAULT} ${drawScopes(page.scopes, words)}
-        ${drawRedirect(page, words)}
+        ${drawRedirect(page, words)} ${drawNext(page.identityProvider, words)}
         <div class="buttons">
           <button class="button" name="decision" value="deny">${words.say('consent.deny')}</button>
           <button class="button main" name="decision" value="allow">${words.say('consent.allow')}</button>
@@ -53,6 +53,13 @@ export function drawConsent(page: ConsentPage, stage: Stage): Sheet {
       </dl>
       ${drawLeaving(leave)}`,
   }
+}
+
+/** Where the browser goes before that. */
+function drawNext(identityProvider: string | undefined, words: Words): SafeHtml | undefined {
+  return identityProvider === undefined
+    ? undefined
+    : html`<p class="note">${words.say('consent.signInNext', { provider: shown(identityProvider) })}</p>`
 }
 
 function drawService(name: string, { branding }: Stage): SafeHtml {

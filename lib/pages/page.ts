@@ -50,7 +50,10 @@ export interface ConsentPage {
     readonly kind: 'web' | 'loopback' | 'app'
   }
   readonly scopes: readonly PageScope[]
-  readonly user: PageUser
+  /** Absent where people sign in at an identity provider, after they have decided. */
+  readonly user?: PageUser | undefined
+  /** The identity provider that they are sent to next, where there is one. */
+  readonly identityProvider?: string | undefined
   /** Where to post to be somebody else, with the hidden fields; absent where sign-in is the app's own. */
   readonly signOutAction?: string | undefined
   /** URL of the MCP endpoint. */

@@ -37,6 +37,7 @@ export const ENGLISH = {
     'Your device opens the app that handles links of this kind. Allow it only if you expect that app.',
   'consent.webNote': 'Allow it only if you know this address and expected to be sent there.',
   'consent.internationalNote': 'This address stands for letters of another alphabet. Look at it closely.',
+  'consent.signInNext': 'To confirm that it is you, you sign in at {provider} next.',
   'consent.resource': 'Address of the service',
   'consent.allow': 'Allow',
   'consent.deny': 'Deny',

@@ -1,5 +1,13 @@
 // What a verified access token says, as plain data. A superset of `AuthInfo` of both MCP SDKs.
 
+/** What is behind a token at an identity provider, for tools that call its services in the user's name. */
+export interface UpstreamAccess {
+  /** An access token of the identity provider that is good now; renewed where it is about to end. Rejects where there is none any more. */
+  getToken(): Promise<string>
+  /** What it allows, as the identity provider calls it; undefined where that is not known. */
+  readonly scopes: readonly string[] | undefined
+}
+
 /** The facts of a token, as a verifier reports them. */
 export interface AccessTokenFields {
   /** The token itself. Default: the one that was presented. */
@@ -20,6 +28,8 @@ export interface AccessTokenFields {
   readonly claims?: Readonly<Record<string, unknown>>
   /** What an SDK verifier put beside the standard fields; joined to `claims`. */
   readonly extra?: Readonly<Record<string, unknown>> | undefined
+  /** What is behind it at an identity provider. Never written anywhere. */
+  readonly upstream?: UpstreamAccess | undefined
 }
 
 /** The same, checked and complete: what is kept and shared between requests, frozen all the way down. */
@@ -32,6 +42,7 @@ export interface VerifiedToken {
   readonly subject: string | undefined
   readonly issuer: string | undefined
   readonly claims: Readonly<Record<string, unknown>>
+  readonly upstream?: UpstreamAccess | undefined
 }
 
 /** The last second of the year 9999. Beyond it a time is in milliseconds, or an attempt to live forever. */
@@ -62,6 +73,7 @@ export function parseAccessToken(fields: unknown, presented: string): VerifiedTo
   if (subject !== undefined && typeof subject !== 'string') throw malformed('"subject" must be a string')
   if (issuer !== undefined && typeof issuer !== 'string') throw malformed('"issuer" must be a string')
   const claims = { ...record(given.extra, 'extra'), ...record(given.claims, 'claims') }
+  const upstream = given.upstream as UpstreamAccess | undefined
   return seal({
     token,
     tokenType,
@@ -71,6 +83,7 @@ export function parseAccessToken(fields: unknown, presented: string): VerifiedTo
     subject,
     issuer,
     claims,
+    ...(upstream !== undefined && { upstream }),
   })
 }
 

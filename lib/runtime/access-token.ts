@@ -1,6 +1,11 @@
 // The token that handlers and tools see: plain own properties, two questions to ask it, and a clock to answer by.
 import { inspect } from 'node:util'
-import { type AccessTokenFields, type VerifiedToken, parseAccessToken } from '../protocol/access-token.js'
+import {
+  type AccessTokenFields,
+  type UpstreamAccess,
+  type VerifiedToken,
+  parseAccessToken,
+} from '../protocol/access-token.js'
 import { type ScopeImplies, holdsScope } from '../protocol/scopes.js'
 
 /** What the guard adds to the facts of a token. */
@@ -51,6 +56,7 @@ export class AccessToken {
   /** The claims once more, where SDK tools look for them. */
   readonly extra: Record<string, unknown>
   readonly #context: AccessTokenContext
+  readonly #upstream: UpstreamAccess | undefined
 
   constructor(fields: AccessTokenFields & { readonly token: string }, context: AccessTokenContext = {}) {
     const facts: VerifiedToken = parseAccessToken(fields, fields.token)
@@ -66,6 +72,17 @@ export class AccessToken {
     this.claims = facts.claims
     this.extra = facts.claims
     this.#context = context
+    this.#upstream = facts.upstream
+  }
+
+  /**
+   * What is behind the token at the identity provider of a proxy, e.g. to call GitHub in the user's name. Not a property of its own: it is in
+   * no copy, log or JSON of the token.
+   *
+   * @example const { data } = await new Octokit({ auth: await getAccessToken()?.upstream?.getToken() }).users.getAuthenticated()
+   */
+  get upstream(): UpstreamAccess | undefined {
+    return #upstream in this ? this.#upstream : undefined
   }
 
   /** Whether the token holds a scope, outright or through a broader one. */

@@ -16,7 +16,7 @@ export type HintCode =
 
 /** Why a grant came to its end. The first three mean that somebody has what is not theirs, or that a client lost count. */
 export type RevocationCause =
-  'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user' | 'inactive'
+  'code_replayed' | 'refresh_token_reused' | 'wrong_verifier' | 'client' | 'user' | 'inactive' | 'upstream'
 
 /** Everything that is told. No event ever holds a token, a secret or a query string. */
 export type AuthEvent =
@@ -82,7 +82,12 @@ export type AuthEvent =
       /** Whether the user was asked just now. */
       readonly asked: boolean
     }
-  | { readonly type: 'authorization.denied'; readonly clientId: string; readonly subject: string }
+  | {
+      readonly type: 'authorization.denied'
+      readonly clientId: string
+      /** Absent where the answer was no before anybody signed in. */
+      readonly subject?: string | undefined
+    }
   | {
       readonly type: 'authorization.refused'
       readonly clientId?: string | undefined
@@ -106,6 +111,23 @@ export type AuthEvent =
       readonly clientId: string
       readonly subject: string
       readonly why: RevocationCause
+    }
+  /** Tokens of the identity provider behind a grant were renewed. */
+  | { readonly type: 'upstream.renewed'; readonly clientId: string; readonly subject: string }
+  /** The identity provider said no. */
+  | {
+      readonly type: 'upstream.refused'
+      readonly name: string
+      readonly operation: 'sign_in' | 'refresh' | 'revoke' | 'identify'
+      readonly error: string
+      readonly detail: string
+    }
+  /** The identity provider could not be asked, or answered nonsense. */
+  | {
+      readonly type: 'upstream.failed'
+      readonly name: string
+      readonly operation: 'sign_in' | 'refresh' | 'revoke' | 'identify'
+      readonly message: string
     }
   | { readonly type: 'danger'; readonly option: string; readonly message: string }
   | { readonly type: 'hint'; readonly code: HintCode; readonly message: string }

@@ -1,0 +1,279 @@
+// What is behind a grant at the identity provider: kept in the grant itself, sealed, and renewed by one process at a time.
+import { OAuthError } from '../protocol/errors.js'
+import type { Stored } from '../stores/collection.js'
+import type { VerifyContext } from '../verifiers/verifier.js'
+import { revokeGrant } from './grants.js'
+import type { GrantRecord, GrantUpstream } from './records.js'
+import type { AuthorizationServer, Report } from './server.js'
+import { refusedGrant } from './tokens.js'
+import { type Upstream, UpstreamRefusal, type UpstreamTokens, type UpstreamUser } from './upstream.js'
+
+/** Tokens, and whose they are. */
+export interface UpstreamSession {
+  readonly tokens: UpstreamTokens
+  readonly user: UpstreamUser
+  /** What they were asked for (RFC 8707). */
+  readonly resource?: string | undefined
+}
+
+/** A grant with what is behind it, good now. */
+export interface LiveUpstream extends UpstreamSession {
+  readonly grant: Stored<GrantRecord>
+}
+
+/** What a grant record says of a session. */
+export function grantUpstream(
+  grantId: string,
+  session: UpstreamSession,
+  server: AuthorizationServer,
+  round: number = 0,
+): Pick<GrantRecord, 'upstream' | 'endsAt'> {
+  const { tokens, user, resource } = session
+  const { expiresAt } = tokens
+  const renewable = tokens.refreshToken !== undefined
+  const sealed = server.keys.sealer.seal(placeOf(grantId), JSON.stringify({ tokens, user }))
+  const obtainedAt = server.deps.now()
+  return {
+    upstream: { sealed, expiresAt, renewable, round, obtainedAt, resource },
+    endsAt: renewable ? undefined : expiresAt,
+  }
+}
+
+/** The session of a grant; undefined where no secret of ours opens it any more. */
+function openSession(
+  grantId: string,
+  { sealed, resource }: GrantUpstream,
+  server: AuthorizationServer,
+): UpstreamSession | undefined {
+  const text = server.keys.sealer.open(placeOf(grantId), sealed)
+  return text === undefined ? undefined : { ...(JSON.parse(text) as UpstreamSession), resource }
+}
+
+function placeOf(grantId: string): string {
+  return `grant ${grantId}`
+}
+
+/** A token that was refused is not worth renewing at each request that comes with it. */
+const REFUSED_AGAIN_MILLISECONDS = 60_000
+
+/**
+ * What is behind a grant, renewed where it has run out, and still good as the identity provider says.
+ *
+ * @returns undefined where it is not good any more
+ * @throws OAuthError `temporarily_unavailable` where that cannot be known
+ */
+export async function findUpstream(
+  grantId: string,
+  found: Stored<GrantRecord>,
+  server: AuthorizationServer,
+  context: VerifyContext,
+): Promise<LiveUpstream | undefined> {
+  let grant: Stored<GrantRecord> | undefined = found
+  for (let isFresh = false; grant !== undefined; isFresh = true) {
+    const { upstream } = grant.data
+    const session = upstream && openSession(grantId, upstream, server)
+    if (upstream === undefined || session === undefined) return undefined
+    if (isFresh || !isEnding(upstream, server)) {
+      const user = await identify(session, grant.data, server, context)
+      if (user !== undefined) return { ...session, user, grant }
+      const isOld = server.deps.now() - upstream.obtainedAt >= REFUSED_AGAIN_MILLISECONDS
+      if (isFresh || !upstream.renewable || !isOld) return undefined
+    }
+    grant = await renew(grantId, upstream.round, server, context)
+  }
+  return undefined
+}
+
+function isEnding({ expiresAt, renewable }: GrantUpstream, server: AuthorizationServer): boolean {
+  if (expiresAt === undefined || !renewable) return false
+  return expiresAt - upstreamOf(server).expiryThresholdSeconds * 1000 <= server.deps.now()
+}
+
+/** Whose the tokens are; undefined where they are nobody's any more, or somebody else's. */
+async function identify(
+  { tokens, user: known, resource }: UpstreamSession,
+  { subject, scopes }: GrantRecord,
+  server: AuthorizationServer,
+  context: VerifyContext,
+): Promise<UpstreamUser | undefined> {
+  const user = await asking(server, context.report, 'identify', () =>
+    upstreamOf(server).identify(tokens, { scopes, resource }, known, context),
+  )
+  if (user === null) return undefined
+  if (user.subject === subject) return user
+  context.refuse({ stage: 'upstream', expected: subject, got: user.subject })
+  return undefined
+}
+
+/**
+ * Before a client renews its own access: what is behind it is renewed too, so that whoever was shut out at the identity provider is shut
+ * out here.
+ *
+ * @throws OAuthError `invalid_grant` where it ended, `temporarily_unavailable` where nothing was decided and nothing is used up
+ */
+export async function keepUpstream(
+  grantId: string,
+  stored: Stored<GrantRecord>,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<void> {
+  const context: VerifyContext = { report, refuse: () => null }
+  const { upstream } = stored.data
+  const isRenewable = upstream?.renewable === true
+  const grant = isRenewable ? await renew(grantId, upstream.round, server, context) : stored
+  if (grant === undefined) throw refusedGrant('the identity provider ended it; the grant is revoked')
+  if ((await findUpstream(grantId, grant, server, context)) !== undefined) return
+  await revokeGrant(grantId, grant.data, 'upstream', server, report)
+  throw refusedGrant('the identity provider no longer vouches for its user; the grant is revoked')
+}
+
+/** Longer than one renewal can take, so that it ends only where the process did. */
+const LEASE_MILLISECONDS = 15_000
+/** How often those who wait look again. */
+const LOOK_AGAIN_MILLISECONDS = 50
+
+/**
+ * Renews what is behind a grant, unless somebody did since it was read. However many processes want that, the identity provider is asked
+ * once: a refresh token that is used twice ends there.
+ *
+ * @returns undefined where the grant has ended
+ */
+function renew(
+  grantId: string,
+  round: number,
+  server: AuthorizationServer,
+  context: VerifyContext,
+): Promise<Stored<GrantRecord> | undefined> {
+  return server.renewals.run(grantId, () => renewOnce(grantId, round, server, context))
+}
+
+async function renewOnce(
+  grantId: string,
+  round: number,
+  server: AuthorizationServer,
+  context: VerifyContext,
+): Promise<Stored<GrantRecord> | undefined> {
+  const { deps, grants } = server
+  const since = deps.now()
+  for (;;) {
+    const stored = await grants.get(grantId)
+    const upstream = stored?.data.upstream
+    if (stored === undefined || upstream === undefined) return undefined
+    if (upstream.round > round) return stored
+    const now = deps.now()
+    if (upstream.leasedUntil !== undefined && upstream.leasedUntil > now) {
+      if (now - since > LEASE_MILLISECONDS) throw unavailable('another process is renewing for too long')
+      await new Promise<void>((resolve) => deps.after(LOOK_AGAIN_MILLISECONDS, resolve))
+      continue
+    }
+    const leased = { ...stored.data, upstream: { ...upstream, leasedUntil: now + LEASE_MILLISECONDS } }
+    const taken = await grants.replace(grantId, stored, leased)
+    if (taken !== undefined) return renewLeased(grantId, taken, upstream, server, context)
+  }
+}
+
+async function renewLeased(
+  grantId: string,
+  taken: Stored<GrantRecord>,
+  upstream: GrantUpstream,
+  server: AuthorizationServer,
+  context: VerifyContext,
+): Promise<Stored<GrantRecord> | undefined> {
+  const { report } = context
+  const session = openSession(grantId, upstream, server)
+  if (session === undefined) return undefined
+  const origin = { scopes: taken.data.scopes, resource: session.resource }
+  let tokens: UpstreamTokens
+  try {
+    tokens = await asking(server, report, 'refresh', () =>
+      upstreamOf(server).refresh(session.tokens, origin, context),
+    )
+  } catch (error) {
+    if (error instanceof UpstreamRefusal) {
+      await revokeGrant(grantId, taken.data, 'upstream', server, report)
+      return undefined
+    }
+    // Whoever comes next need not wait for the end of the lease. That this may fail as well changes nothing: then they wait.
+    await server.grants.replace(grantId, taken, { ...taken.data, upstream }).catch(() => undefined)
+    throw error
+  }
+  return writeRenewed(grantId, { ...session, tokens }, upstream.round + 1, server, report)
+}
+
+/** Writes new tokens into a grant, whatever else was changed in it meanwhile: the old ones may be worth nothing by now. */
+async function writeRenewed(
+  grantId: string,
+  session: UpstreamSession,
+  round: number,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<Stored<GrantRecord> | undefined> {
+  for (;;) {
+    const stored = await server.grants.get(grantId)
+    if (stored === undefined) {
+      // Revoked meanwhile, with the tokens before these.
+      await giveUp(session.tokens, server, report)
+      return undefined
+    }
+    const { data } = stored
+    const scopes = upstreamOf(server).granted(data.scopes, session.tokens, session.user)
+    const next: GrantRecord = { ...data, scopes, ...grantUpstream(grantId, session, server, round) }
+    const end = Math.min(stored.expiresAt, next.endsAt ?? Infinity)
+    const written = await server.grants.replace(grantId, stored, next, end)
+    if (written === undefined) continue
+    report({ type: 'upstream.renewed', clientId: data.clientId, subject: data.subject })
+    return written
+  }
+}
+
+/** Gives back what is behind a grant that has ended. */
+export async function giveBack(
+  grantId: string,
+  { upstream }: GrantRecord,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<void> {
+  const session = upstream && openSession(grantId, upstream, server)
+  if (session !== undefined) await giveUp(session.tokens, server, report)
+}
+
+/** Gives tokens back that nobody needs. A failure is told, and nothing more: they end by themselves. */
+export async function giveUp(
+  tokens: UpstreamTokens,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<void> {
+  await asking(server, report, 'revoke', () => upstreamOf(server).revoke(tokens)).catch(() => undefined)
+}
+
+/** Asks the identity provider, and tells operators where it failed. */
+export async function asking<Result>(
+  server: AuthorizationServer,
+  report: Report,
+  operation: 'sign_in' | 'refresh' | 'revoke' | 'identify',
+  ask: () => Promise<Result>,
+): Promise<Result> {
+  const { name } = upstreamOf(server)
+  try {
+    return await ask()
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof UpstreamRefusal) {
+      report({ type: 'upstream.refused', name, operation, error: error.code, detail: message })
+      throw error
+    }
+    report({ type: 'upstream.failed', name, operation, message })
+    throw unavailable(`${name}: ${message}`, error)
+  }
+}
+
+function unavailable(detail: string, cause?: unknown): OAuthError {
+  const words = 'The identity provider cannot be reached right now, try again shortly'
+  return new OAuthError('temporarily_unavailable', words, { detail, cause })
+}
+
+/** The identity provider of a server whose grants have something behind them. */
+export function upstreamOf({ upstream }: AuthorizationServer): Upstream {
+  if (upstream === undefined) throw new TypeError('this authorization server has no identity provider')
+  return upstream
+}
