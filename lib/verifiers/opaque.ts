@@ -14,8 +14,12 @@ export interface TokenService {
   readonly url: string
   /** The request that asks about a token. */
   request(token: string): JsonRequest
-  /** What an answer says: the token's facts, or null for "not valid". Throws where it says neither. */
-  read(answer: JsonAnswer, token: string, context: VerifyContext): VerifiedToken | null
+  /** What an answer says: the token's facts, or null for "not valid". Throws where it says neither. It may ask on about a good token. */
+  read(
+    answer: JsonAnswer,
+    token: string,
+    context: VerifyContext,
+  ): VerifiedToken | null | Promise<VerifiedToken | null>
   /** How long a good token is not asked about again, in seconds. 0: asked each time. */
   readonly cacheTtlSeconds: number
   readonly cache: CacheBounds | false
@@ -72,7 +76,7 @@ export class OpaqueTokens {
       const answer = await fetchJson(this.#service.request(token), this.#deps)
       // A caller can make a service refuse a question; that is no sign of its being down.
       up = isRefusedQuestion(answer.status)
-      const verified = this.#service.read(answer, token, context)
+      const verified = await this.#service.read(answer, token, context)
       this.#failures = 0
       this.#remember(verified, key)
       return verified
