@@ -64,7 +64,7 @@ export class CachedDocument<Value> {
 
   /** Settles when the request under way is answered; does nothing in the pause after a failure. Never rejects. */
   #refresh(report: (event: AuthEvent) => void): Promise<void> {
-    if (this.#flight.size === 0 && this.#deps.now() < this.#nextAttempt) return Promise.resolve()
+    if (this.#deps.now() < this.#nextAttempt) return Promise.resolve()
     return this.#flight.run('', () => this.#fetch(report))
   }
 
