@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import {
   type ClaimRules,
+  meansIssuer,
   readAccessToken,
   refuseClaims,
   refuseKind,
@@ -166,6 +167,78 @@ describe('refuseClaims', () => {
 
   it('tells whole seconds also where the time of the check is none', () => {
     expect(refuseClaims({ ...good, exp: NOW }, STRICT, NOW + 0.9)).toMatchObject({ expected: `after ${NOW}` })
+  })
+})
+
+describe('claims that are required', () => {
+  const required = new Map([
+    ['client_id', ['ours']],
+    ['groups', ['staff', 'admins']],
+  ])
+
+  it('hold one of the values, or a list with one of them', () => {
+    expect(refuse({ client_id: 'ours', groups: 'staff' }, { required })).toBeUndefined()
+    expect(refuse({ client_id: 'ours', groups: ['guests', 'admins'] }, { required })).toBeUndefined()
+  })
+
+  it.each<[rule: string, changes: object, reason: object]>([
+    [
+      'P5 another value',
+      { client_id: 'theirs', groups: 'staff' },
+      { expected: 'client_id ours', got: '"theirs"' },
+    ],
+    ['P5 none', { groups: 'staff' }, { expected: 'client_id ours', got: 'nothing' }],
+    [
+      'none of the values',
+      { client_id: 'ours', groups: ['guests'] },
+      { expected: 'groups staff or admins', got: '["guests"]' },
+    ],
+    ['an object', { client_id: { 0: 'ours' }, groups: 'staff' }, { expected: 'client_id ours' }],
+  ])('and are refused with %s', (_rule, changes, reason) => {
+    expect(refuse(changes, { required })).toMatchObject({ stage: 'claims', ...reason })
+  })
+})
+
+describe('meansIssuer', () => {
+  const pattern = 'https://login.microsoftonline.com/{tid}/v2.0'
+  const issuer = (tenant: string): string => `https://login.microsoftonline.com/${tenant}/v2.0`
+  const tid = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+
+  it('compares byte for byte', () => {
+    expect(meansIssuer('https://a.example', 'https://a.example')).toBe(true)
+    expect(meansIssuer('https://a.example/', 'https://a.example')).toBe(false)
+    expect(meansIssuer(undefined, 'https://a.example')).toBe(false)
+    expect(meansIssuer(['https://a.example'], 'https://a.example')).toBe(false)
+  })
+
+  it('takes the tenant that the token names where {tid} stands, and no other', () => {
+    expect(meansIssuer(issuer(tid), pattern, { tid })).toBe(true)
+    expect(meansIssuer(issuer(tid), pattern, { tid: 'another' })).toBe(false)
+    expect(meansIssuer(issuer(tid), pattern, {})).toBe(false)
+    expect(meansIssuer(issuer(tid), pattern, { tid: [tid] })).toBe(false)
+  })
+
+  it.each([
+    ['another host', `https://login.evil.example/${tid}/v2.0`, tid],
+    ['another path', `https://login.microsoftonline.com/${tid}/v1.0`, tid],
+    ['a path for a tenant', issuer(`x/${tid}`), `x/${tid}`],
+    ['no tenant', issuer(''), ''],
+    ['the pattern itself', pattern, '{tid}'],
+    ['half of an issuer', 'https://login.microsoftonline.com/v2.0', ''],
+    ['a number', 7, tid],
+  ])('refuses %s', (_rule, iss, claimed) => {
+    expect(meansIssuer(iss, pattern, { tid: claimed })).toBe(false)
+    expect(meansIssuer(iss, pattern)).toBe(false)
+  })
+
+  it('compares the form alone where there are no claims yet', () => {
+    expect(meansIssuer(issuer(tid), pattern)).toBe(true)
+  })
+
+  it('is what refuseClaims goes by', () => {
+    const rules = { issuers: ['https://a.example', pattern] }
+    expect(refuse({ iss: issuer(tid), tid }, rules)).toBeUndefined()
+    expect(refuse({ iss: issuer(tid), tid: 'another' }, rules)).toMatchObject({ stage: 'issuer' })
   })
 })
 

@@ -71,6 +71,50 @@ describe('JWTVerifier', () => {
     })
   })
 
+  it('P5 takes no token that was issued to another client where one is named', async () => {
+    const options = {
+      dangerouslyAllowAnyAudience: true,
+      requiredClaims: { client_id: 'client-1', groups: ['a', 'b'] },
+    }
+    const verifier = create(options)
+    const token = (clientId: string): string =>
+      createToken(key, { client_id: clientId, groups: ['b'], aud: undefined })
+    expect(
+      await new JWTVerifier({ publicKey: key.jwk, issuer: ISSUER, ...options }).verifyToken(
+        token('client-1'),
+      ),
+    ).toMatchObject({
+      clientId: 'client-1',
+    })
+    expect(verifier.requiredScopes).toEqual([])
+    expect(await refusal(createToken(key, { client_id: 'client-2', groups: ['b'] }), options)).toEqual({
+      stage: 'claims',
+      expected: 'client_id client-1',
+      got: '"client-2"',
+    })
+  })
+
+  it.each([
+    ['a text', 'client-1', '"requiredClaims" takes an options object'],
+    ['a number for a claim', { tid: 7 }, '"requiredClaims": "tid" must be a string or a list of strings'],
+  ])('refuses %s for the claims that are required', (_rule, requiredClaims, message) => {
+    expect(() => create({ requiredClaims } as never)).toThrow(message)
+  })
+
+  it('takes the tokens of any tenant where the issuer says {tid}, each under its own', async () => {
+    const issuer = 'https://login.microsoftonline.com/{tid}/v2.0'
+    const iss = issuer.replace('{tid}', 'tenant-1')
+    const token = createToken(key, { iss, tid: 'tenant-1' })
+    expect(await create({ issuer }).verifyToken(token)).toMatchObject({ issuer: iss })
+    expect(create({ issuer }).claimsToken(token, tokenForm(token))).toBe('mine')
+    expect(create({ issuer }).claimsToken('', tokenForm(createToken(key, { iss: undefined })))).toBe(
+      'not mine',
+    )
+    expect(await refusal(createToken(key, { iss, tid: 'tenant-2' }), { issuer })).toMatchObject({
+      stage: 'issuer',
+    })
+  })
+
   it('leaves scopes to the guard: too few is not "not valid"', async () => {
     expect(await create({ requiredScopes: ['admin'] }).verifyToken(createToken(key))).toMatchObject({
       scopes: [],

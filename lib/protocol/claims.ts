@@ -13,8 +13,11 @@ export interface Reason {
 
 /** What the claims are held against. */
 export interface ClaimRules {
+  /** Accepted `iss`. Where one of them has `{tid}`, that is the tenant which the token names itself: see {@link meansIssuer}. */
   readonly issuers: readonly string[] | undefined
   readonly audiences: readonly string[] | undefined
+  /** Other claims, and the values of which each has to hold one. */
+  readonly required?: ReadonlyMap<string, readonly string[]> | undefined
   /** Whether `exp` has to be there. */
   readonly requireExpiry: boolean
   /** How far in the future `nbf` and `iat` may lie. `exp` is not stretched: an expired token is not served. */
@@ -31,11 +34,15 @@ export function refuseClaims(
   nowSeconds: number,
 ): Reason | undefined {
   const { iss, aud, exp, nbf, iat, sub, client_id: clientId } = claims
-  if (rules.issuers !== undefined && !(typeof iss === 'string' && rules.issuers.includes(iss))) {
+  if (rules.issuers !== undefined && !rules.issuers.some((issuer) => meansIssuer(iss, issuer, claims))) {
     return { stage: 'issuer', expected: rules.issuers.join(' or '), got: shown(iss) }
   }
   if (rules.audiences !== undefined && !audienceMatches(aud, rules.audiences)) {
     return { stage: 'audience', expected: rules.audiences.join(' or '), got: shown(aud) }
+  }
+  for (const [name, values] of rules.required ?? []) {
+    if (!audienceMatches(claims[name], values))
+      return { stage: 'claims', expected: `${name} ${values.join(' or ')}`, got: shown(claims[name]) }
   }
   if (exp !== undefined || rules.requireExpiry) {
     if (!isTime(exp)) return { stage: 'expiry', expected: 'whole seconds since the epoch', got: shown(exp) }
@@ -51,6 +58,24 @@ export function refuseClaims(
     refuseScopes('scp', claims['scp']) ??
     refuseScopes('permissions', claims['permissions'])
   )
+}
+
+/**
+ * Whether `iss` is an accepted issuer, byte for byte. Entra issues for many tenants with the same keys, each under an issuer of its own: in
+ * `https://login.microsoftonline.com/{tid}/v2.0` any one tenant may stand, and it has to be the one that the claim `tid` names.
+ *
+ * @param claims those of the token; without them, only the form is compared
+ */
+export function meansIssuer(
+  iss: unknown,
+  accepted: string,
+  claims?: Readonly<Record<string, unknown>>,
+): boolean {
+  const [before, after] = accepted.split('{tid}') as [string, string?]
+  if (after === undefined) return iss === accepted
+  if (typeof iss !== 'string' || !iss.startsWith(before) || !iss.endsWith(after)) return false
+  const tenant = iss.slice(before.length, iss.length - after.length)
+  return /^[\w-]+$/.test(tenant) && (claims === undefined || claims['tid'] === tenant)
 }
 
 function refuseTime(name: string, time: unknown, rules: ClaimRules, nowSeconds: number): Reason | undefined {
