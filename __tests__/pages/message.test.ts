@@ -19,7 +19,7 @@ describe('a message page', () => {
     expect(new Set(MESSAGES.map((message) => render({ message }).replaceAll(message, ''))).size).toBe(
       MESSAGES.length,
     )
-    expect(MESSAGES).toHaveLength(11)
+    expect(MESSAGES).toHaveLength(12)
   })
 
   it('tells people with an unknown client what helps', () => {

@@ -28,7 +28,12 @@ export type Arrived =
   | { readonly signedIn: User }
   | {
       readonly page:
-        'expired' | 'already_decided' | 'unknown_client' | 'redirect_uri_mismatch' | 'malformed_request'
+        | 'expired'
+        | 'already_decided'
+        | 'unknown_client'
+        | 'redirect_uri_mismatch'
+        | 'malformed_request'
+        | 'sign_in_failed'
       readonly detail?: string | undefined
       readonly continueTo?: string | undefined
     }
@@ -141,7 +146,10 @@ async function turnAway(
   if (refusal.code === 'issuer_mismatch') {
     // RFC 9207 2.4: an answer of somebody else. Ours may still come.
     await releaseTrip(trip, server)
-    return { page: 'malformed_request', detail: 'The answer comes from another identity provider' }
+    return {
+      page: 'malformed_request',
+      detail: 'The answer comes from another identity provider',
+    }
   }
   await endTrip(trip, server)
   // RFC 8707 2: it does not know the resource; that it is not told one, it may like better.
@@ -149,7 +157,7 @@ async function turnAway(
     return { leave: await beginTrip({ purpose, scopes, prompt }, server, report) }
   }
   const said = TOLD.get(refusal.code) ?? SERVER_ERROR
-  if (errand === undefined) return { page: 'malformed_request', detail: said.description }
+  if (errand === undefined) return { page: 'sign_in_failed' }
   const { transaction } = errand
   const { request } = transaction.stored.data
   const decision = { allow: false, scopes: [] }

@@ -5,7 +5,7 @@ import type { Stored } from '../stores/collection.js'
 import { STANDALONE, type VerifyContext } from '../verifiers/verifier.js'
 import type { GrantRecord } from './records.js'
 import type { AuthorizationServer } from './server.js'
-import { type LiveUpstream, findUpstream, upstreamOf } from './upstream-session.js'
+import { type LiveUpstream, findUpstream, isEnding } from './upstream-session.js'
 
 /** Joins what the identity provider says to what our token says; null where it no longer stands behind it. */
 export async function withUpstream(
@@ -52,12 +52,10 @@ class GrantAccess implements UpstreamAccess {
   }
 
   async getToken(): Promise<string> {
-    const { deps, grants } = this.#server
-    const { expiresAt = Infinity } = this.#live.tokens
-    const threshold = upstreamOf(this.#server).expiryThresholdSeconds * 1000
-    if (expiresAt - threshold > deps.now()) return this.#live.tokens.accessToken
-    // A tool may run for longer than the token lived.
-    const grant = await grants.get(this.#grantId)
+    const { upstream } = this.#live.grant.data
+    if (upstream !== undefined && !isEnding(upstream, this.#server)) return this.#live.tokens.accessToken
+    // A tool may run for longer than the token lives.
+    const grant = await this.#server.grants.get(this.#grantId)
     const live = grant && (await findUpstream(this.#grantId, grant, this.#server, STANDALONE))
     if (live === undefined) {
       throw new OAuthError('invalid_token', 'The user is no longer connected to the identity provider')

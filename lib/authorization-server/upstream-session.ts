@@ -84,9 +84,14 @@ export async function findUpstream(
   return undefined
 }
 
-function isEnding({ expiresAt, renewable }: GrantUpstream, server: AuthorizationServer): boolean {
+/** Whether an access token has ended, or is about to. One that lives for seconds only is used for half of them. */
+export function isEnding(
+  { expiresAt, renewable, obtainedAt }: GrantUpstream,
+  server: AuthorizationServer,
+): boolean {
   if (expiresAt === undefined || !renewable) return false
-  return expiresAt - upstreamOf(server).expiryThresholdSeconds * 1000 <= server.deps.now()
+  const threshold = upstreamOf(server).expiryThresholdSeconds * 1000
+  return expiresAt - Math.min(threshold, (expiresAt - obtainedAt) / 2) <= server.deps.now()
 }
 
 /** Whose the tokens are; undefined where they are nobody's any more, or somebody else's. */
@@ -128,8 +133,9 @@ export async function keepUpstream(
 }
 
 /** Longer than one renewal can take, so that it ends only where the process did. */
-const LEASE_MILLISECONDS = 15_000
-/** How often those who wait look again. */
+const LEASE_MILLISECONDS = 60_000
+/** So long others wait for it, and so often they look. */
+const LONGEST_WAIT_MILLISECONDS = 8000
 const LOOK_AGAIN_MILLISECONDS = 50
 
 /**
@@ -162,7 +168,8 @@ async function renewOnce(
     if (upstream.round > round) return stored
     const now = deps.now()
     if (upstream.leasedUntil !== undefined && upstream.leasedUntil > now) {
-      if (now - since > LEASE_MILLISECONDS) throw unavailable('another process is renewing for too long')
+      if (now - since > LONGEST_WAIT_MILLISECONDS)
+        throw unavailable('another process is renewing for too long')
       await new Promise<void>((resolve) => deps.after(LOOK_AGAIN_MILLISECONDS, resolve))
       continue
     }

@@ -20,7 +20,8 @@ export function callbackRoute(path: string, interaction: Interaction): Route {
     if (!cookies.isOnTrip(request, trip.state)) return messagePage(server, 'other_browser', 403)
     const arrived = await arrive(trip, searchOf(request), server, report)
     const answer = await answerTo(request, arrived, interaction)
-    return withCookie(answer, cookies.endedTripCookie(trip.state))
+    // While there is something to go on with, perhaps in another tab, it is needed.
+    return 'page' in arrived ? answer : withCookie(answer, cookies.endedTripCookie(trip.state))
   })
   return { ...route, methods: ['GET'] }
 }

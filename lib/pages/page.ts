@@ -102,6 +102,7 @@ export interface MessagePage {
     | 'too_many_requests'
     | 'unavailable'
     | 'signed_out'
+    | 'sign_in_failed'
   /** A sentence for developers: which parameter, and what is wrong with it. */
   readonly detail?: string | undefined
   /** Where the user may go on, e.g. back to the client after a decision that was sent twice. */

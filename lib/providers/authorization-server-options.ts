@@ -192,7 +192,7 @@ function parseSettings(
     registration: parseRegistration(read),
     documents: parseDocuments(read),
     serviceDocumentation: read.url('serviceDocumentation'),
-    isAllowedRedirect: parseAllowedRedirects(read),
+    isAllowedRedirect: parseAllowedRedirects(read, baseUrl, signIn),
   }
 }
 
@@ -246,9 +246,21 @@ function parseDocuments(read: OptionReader): ServerSettings['documents'] {
   return { isAllowed: allowed === undefined ? () => true : (url) => allowed.includes(url) }
 }
 
-function parseAllowedRedirects(read: OptionReader): ServerSettings['isAllowedRedirect'] {
+function parseAllowedRedirects(
+  read: OptionReader,
+  baseUrl: string,
+  signIn: SignIn | UpstreamSignIn,
+): ServerSettings['isAllowedRedirect'] {
   const patterns = read.texts('allowedClientRedirectUris')?.map(parseRedirectPattern)
-  return patterns && ((uri) => patterns.some((matches) => matches(uri)))
+  const isWanted = patterns && ((uri: string) => patterns.some((matches) => matches(uri)))
+  if (!('upstream' in signIn)) return isWanted
+  // A code of ours must not come in where those of the identity provider do.
+  const ours = new URL(`${baseUrl}${signIn.upstream.callbackPath}`)
+  return (uri) => {
+    if (!URL.canParse(uri)) return false
+    const { origin, pathname } = new URL(uri)
+    return !(origin === ours.origin && pathname === ours.pathname) && isWanted?.(uri) !== false
+  }
 }
 
 /** Pages without a name of their own say that of the resource. */
