@@ -2,7 +2,7 @@
 import { ASYMMETRIC_ALGORITHMS } from '../protocol/jwk.js'
 import { type OptionReader, unknownName } from '../protocol/options.js'
 import type { Deps } from '../runtime/deps.js'
-import { JWTVerifier } from '../verifiers/jwt.js'
+import { JWTVerifier, type JWTVerifierOptions } from '../verifiers/jwt.js'
 import type { Verifier } from '../verifiers/verifier.js'
 import { parseDeps } from './authorization-server-options.js'
 import { type SdkTokenVerifier, toProvider } from './provider.js'
@@ -101,16 +101,17 @@ function parseAlgorithm(read: OptionReader): readonly string[] | undefined {
 
 /** How access tokens that are JWTs are judged: by the keys that the identity provider publishes. */
 export function jwtIdentification(
-  { audience, algorithms, issuer }: JwtFacts,
+  { audience, algorithms, otherIssuers = [], requiredClaims }: JwtFacts,
   deps: Deps,
 ): UpstreamIdentification {
-  const verifierOf = ({ jwksUri, issuer: discovered = '' }: UpstreamEndpoints): Verifier =>
+  const verifierOf = ({ jwksUri, issuer }: UpstreamEndpoints): Verifier =>
     new JWTVerifier({
       jwksUri: jwksUri ?? '',
-      issuer: issuer ?? discovered,
+      issuer: issuer === undefined ? otherIssuers : [issuer, ...otherIssuers],
       // They come from its token endpoint, in exchange for our code: nobody else can slip one in.
       ...(audience === undefined ? { dangerouslyAllowAnyAudience: true } : { audience }),
       ...(algorithms !== undefined && { algorithms }),
+      ...(requiredClaims !== undefined && { requiredClaims }),
       // It was judged where it was configured or discovered.
       dangerouslyAllowInsecureHttp: true,
       deps,
@@ -122,6 +123,8 @@ export function jwtIdentification(
 export interface JwtFacts {
   readonly audience?: string | readonly string[] | undefined
   readonly algorithms?: readonly string[] | undefined
-  /** Where tokens name another issuer than the identity provider does. */
-  readonly issuer?: string | readonly string[] | undefined
+  /** Accepted `iss` beside that of the identity provider, where it names itself otherwise in tokens, or not at all elsewhere. */
+  readonly otherIssuers?: readonly string[] | undefined
+  /** What else they have to say, e.g. that they were issued to this app. */
+  readonly requiredClaims?: JWTVerifierOptions['requiredClaims'] | undefined
 }

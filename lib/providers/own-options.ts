@@ -24,8 +24,8 @@ export type OwnOption =
   | { readonly kind: OptionKind; readonly required: string }
   | { readonly kind: 'object'; readonly holds: readonly string[] }
 
-/** How an option is read from text, e.g. from an environment variable. */
-export type TextForm = 'text' | 'list' | 'seconds' | 'flag' | 'json'
+/** How an option is read from text, e.g. from an environment variable; `any` is a flag, JSON or text, by what it looks like. */
+export type TextForm = 'text' | 'list' | 'seconds' | 'flag' | 'json' | 'any'
 
 const TEXT_FORMS: Readonly<Record<OptionKind | 'object', TextForm>> = {
   text: 'text', url: 'text', base: 'text', flag: 'flag', texts: 'list', scopes: 'list', seconds: 'seconds', object: 'json',

@@ -2,6 +2,8 @@
 import type { OptionReader } from '../../protocol/options.js'
 import type { Deps } from '../../runtime/deps.js'
 import { parseDeps } from '../authorization-server-options.js'
+import { type OwnOption, type TextForm, readOwnOptions, textFormOf } from '../own-options.js'
+import { PROXY_FROM_TEXT } from '../proxy/proxy-from-text.js'
 import {
   type ProxyFacts,
   type ProxyOptions,
@@ -10,16 +12,6 @@ import {
   readProxyOptions,
 } from '../proxy/proxy-options.js'
 import { ServerProvider } from '../server-provider.js'
-
-/** How an option of an identity provider's own is read. A name alone may be left out; `required` says what to write instead. */
-export type OwnOption =
-  | 'text'
-  | 'url'
-  | 'flag'
-  | 'texts'
-  | 'scopes'
-  | 'seconds'
-  | { readonly kind: 'text' | 'url'; readonly required: string }
 
 /** This app at the identity provider. */
 export interface RegisteredApp {
@@ -57,6 +49,8 @@ export interface IdentityProviderOptions extends ProxyOptions {
 export interface IdentityProviderClass<Own extends object> {
   new (options: IdentityProviderOptions & Own): ServerProvider
   readonly spec: IdentityProviderSpec<Own>
+  /** How each option is read from text, e.g. from an environment variable. */
+  readonly envOptions: Readonly<Record<string, TextForm>>
 }
 
 /**
@@ -79,6 +73,14 @@ export function defineIdentityProvider<Own extends object>(
 ): IdentityProviderClass<Own> {
   const made = class extends ServerProvider {
     static readonly spec: IdentityProviderSpec<Own> = spec
+    static readonly envOptions: Readonly<Record<string, TextForm>> = {
+      clientId: 'text',
+      clientSecret: 'text',
+      ...PROXY_FROM_TEXT,
+      ...Object.fromEntries(
+        Object.entries<OwnOption>(spec.options).map(([name, option]) => [name, textFormOf(option)]),
+      ),
+    }
 
     constructor(options: IdentityProviderOptions & Own) {
       const own = Object.keys(spec.options)
@@ -89,33 +91,10 @@ export function defineIdentityProvider<Own extends object>(
         throw read.missing('clientSecret', `write the secret that ${spec.title} gave this app`)
       }
       const app = { clientId, clientSecret, deps: parseDeps(read) }
-      const facts = spec.facts(readOwn(read, spec.options), app, read)
+      const facts = spec.facts(readOwnOptions(read, spec.options) as Own, app, read)
       super(read, buildProxy(read, { ...facts, name: spec.title, clientId, clientSecret }))
     }
   }
   Object.defineProperty(made, 'name', { value: spec.className })
   return made
-}
-
-function readOwn<Own extends object>(
-  read: OptionReader,
-  options: { readonly [Name in keyof Own]-?: OwnOption },
-): Own {
-  const entries = Object.entries<OwnOption>(options).map(([name, option]) => {
-    const { kind, required } = typeof option === 'string' ? { kind: option, required: undefined } : option
-    if (required !== undefined && !read.has(name)) throw read.missing(name, required)
-    return [name, read.has(name) ? READERS[kind](read, name) : undefined] as const
-  })
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Own
-}
-
-type Kind = Extract<OwnOption, string>
-
-const READERS: Readonly<Record<Kind, (read: OptionReader, name: string) => unknown>> = {
-  text: (read, name) => read.text(name),
-  url: (read, name) => read.url(name),
-  flag: (read, name) => read.flag(name),
-  texts: (read, name) => read.texts(name),
-  scopes: (read, name) => read.scopes(name),
-  seconds: (read, name) => read.seconds(name, 0),
 }

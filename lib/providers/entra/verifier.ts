@@ -1,0 +1,89 @@
+// Access tokens of Entra for an app that is no proxy: the tokens hold short scopes, and clients have to ask for long ones.
+import type { VerifiedToken } from '../../protocol/access-token.js'
+import type { TokenForm } from '../../protocol/jws-guard.js'
+import { OptionReader } from '../../protocol/options.js'
+import type { Deps } from '../../runtime/deps.js'
+import { JWTVerifier } from '../../verifiers/jwt.js'
+import type { Claim, Verification, Verifier, VerifyContext } from '../../verifiers/verifier.js'
+import { readOwnOptions } from '../own-options.js'
+import { ENTRA, TENANT_ADVICE, isApiScope, issuersOf, scopeNamesOf } from './tenant.js'
+
+/** Options of {@link AzureJWTVerifier}. */
+export interface AzureJWTVerifierOptions {
+  /** "Application (client) ID" of the API. */
+  readonly clientId: string
+  /** "Directory (tenant) ID", or `organizations`, `consumers` or `common`: each token then has to be of the tenant that it names. */
+  readonly tenantId: string
+  /** Short names of scopes under "Expose an API", e.g. `['mcp.use']`. Clients are told to ask for `{identifierUri}/mcp.use`. */
+  readonly requiredScopes?: readonly string[]
+  /** "Application ID URI" of the API. Default: `api://{clientId}`. */
+  readonly identifierUri?: string
+  /** Where Entra is, in a national cloud or for an external tenant. Default: `https://login.microsoftonline.com`. */
+  readonly baseAuthority?: string
+  /** Accepted `iss`, where it is another. */
+  readonly tokenIssuer?: string
+  /** Clock and outbound HTTP, for tests. */
+  readonly deps?: Partial<Deps>
+}
+
+const OPTIONS = {
+  clientId: { kind: 'text', required: 'write the "Application (client) ID" of the app registration' },
+  tenantId: { kind: 'text', required: TENANT_ADVICE },
+  requiredScopes: 'scopes',
+  identifierUri: 'text',
+  baseAuthority: 'base',
+  tokenIssuer: 'url',
+} as const
+
+/**
+ * Verifies access tokens that Entra issued for an API, for `RemoteAuthProvider`.
+ *
+ * @throws ConfigError where options are missing, unknown or unsafe
+ * @example
+ * new RemoteAuthProvider({
+ *   baseUrl: 'https://api.example.com',
+ *   authorizationServers: [`https://login.microsoftonline.com/${tenantId}/v2.0`],
+ *   tokenVerifier: new AzureJWTVerifier({ clientId, tenantId, requiredScopes: ['mcp.use'] }),
+ * })
+ */
+export class AzureJWTVerifier implements Verifier {
+  /** As tokens hold them: OpenID Connect's are in none. */
+  readonly requiredScopes: readonly string[]
+  /** As clients have to ask for them. */
+  readonly challengeScopes: readonly string[]
+  readonly #tokens: JWTVerifier
+
+  constructor(options: AzureJWTVerifierOptions) {
+    const read = new OptionReader('AzureJWTVerifier', options, [...Object.keys(OPTIONS), 'deps'])
+    const own = readOwnOptions(read, OPTIONS) as unknown as AzureJWTVerifierOptions
+    const { clientId, tenantId, requiredScopes = [], identifierUri = `api://${clientId}` } = own
+    const { baseAuthority: authority = ENTRA, tokenIssuer } = own
+    this.requiredScopes = requiredScopes.filter(isApiScope)
+    this.challengeScopes = scopeNamesOf(identifierUri).toUpstream(requiredScopes)
+    this.#tokens = new JWTVerifier({
+      jwksUri: `${authority}/${tenantId}/discovery/v2.0/keys`,
+      issuer: issuersOf(read, { tenantId, authority, tokenIssuer }).all,
+      // Version 2 of tokens names the ID, version 1 the URI.
+      audience: [clientId, identifierUri],
+      requiredScopes: this.requiredScopes,
+      ...(options.deps !== undefined && { deps: options.deps }),
+    })
+  }
+
+  verifyToken(token: string, context?: VerifyContext): Verification | Promise<Verification> {
+    return this.#tokens.verifyToken(token, context)
+  }
+
+  recall(token: string, context?: VerifyContext): VerifiedToken | undefined {
+    return this.#tokens.recall(token, context)
+  }
+
+  claimsToken(token: string, form: TokenForm): Claim {
+    return this.#tokens.claimsToken(token, form)
+  }
+
+  /** Fetches the keys ahead of the first request. A failure is told by an event. */
+  warmUp(): Promise<void> {
+    return this.#tokens.warmUp()
+  }
+}
