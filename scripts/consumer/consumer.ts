@@ -129,6 +129,22 @@ export { KeycloakAuthProvider, type KeycloakOptions } from 'express-mcp-auth/pro
 export { type PropelAuthOptions, PropelAuthProvider } from 'express-mcp-auth/providers/propelauth'
 export { type ScalekitOptions, ScalekitProvider } from 'express-mcp-auth/providers/scalekit'
 export { type SupabaseOptions, SupabaseProvider } from 'express-mcp-auth/providers/supabase'
+export { AWSCognitoProvider, type AWSCognitoOptions } from 'express-mcp-auth/providers/aws-cognito'
+export {
+  Auth0MCPProvider,
+  type Auth0MCPOptions,
+  Auth0Provider,
+  type Auth0Options,
+} from 'express-mcp-auth/providers/auth0'
+export {
+  AzureJWTVerifier,
+  type AzureJWTVerifierOptions,
+  type AzureOptions,
+  AzureProvider,
+} from 'express-mcp-auth/providers/azure'
+export { type AzureB2COptions, AzureB2CProvider } from 'express-mcp-auth/providers/azure-b2c'
+export { type OCIOptions, OCIProvider } from 'express-mcp-auth/providers/oci'
+export { type OktaOptions, OktaProvider } from 'express-mcp-auth/providers/okta'
 export { EncryptedStore, type EncryptedStoreOptions } from 'express-mcp-auth/stores/encrypted'
 export { MemoryStore, type MemoryStoreOptions } from 'express-mcp-auth/stores/memory'
 export { type PostgresPool, PostgresStore, type PostgresStoreOptions } from 'express-mcp-auth/stores/postgres'
