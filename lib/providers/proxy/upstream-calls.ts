@@ -218,7 +218,7 @@ export class UpstreamCalls {
 
   /** No answer, or none that can be read. */
   #lost(error: unknown, secrets: readonly string[]): never {
-    const message = `the identity provider gave no answer: ${(error as Error).message}`
+    const message = `the identity provider gave no usable answer: ${(error as Error).message}`
     throw new Error(
       this.#tellable(message, secrets),
       error instanceof FetchError ? { cause: error } : undefined,
@@ -235,7 +235,7 @@ export class UpstreamCalls {
     const explained = explain?.(error, description)
     const parts = [
       `the identity provider refused ${doing}${status === 0 ? '' : ` (${status})`}: ${error === '' ? 'no reason given' : error}`,
-      cleanText(description, MAX_DESCRIPTION),
+      cleanText(this.#tellable(description, secrets), MAX_DESCRIPTION),
       explained,
     ]
     const message = parts.filter((part) => part !== undefined).join('. ')
