@@ -143,12 +143,12 @@ async function turnAway(
   report: Report,
 ): Promise<Arrived> {
   const { purpose, scopes, resource, prompt } = trip.stored.data
-  if (refusal.code === 'issuer_mismatch') {
-    // RFC 9207 2.4: an answer of somebody else. Ours may still come.
+  if (refusal.code === 'invalid_response') {
+    // RFC 9207 2.4: garbled, or of somebody else. Ours may still come.
     await releaseTrip(trip, server)
     return {
       page: 'malformed_request',
-      detail: 'The answer comes from another identity provider',
+      detail: 'The identity provider did not write this answer',
     }
   }
   await endTrip(trip, server)
