@@ -118,7 +118,7 @@ export async function startTokenEndpoint(): Promise<TokenEndpoint> {
     callback(changes = {}) {
       const parameters = { code: 'code-of-the-trip', state: TRIP.state, ...changes }
       const present = Object.entries(parameters).filter(([, value]) => value !== undefined)
-      return new URLSearchParams(present as [string, string][])
+      return new URLSearchParams(present)
     },
     close: () => stub.close(),
   }
