@@ -28,6 +28,14 @@ const FLOORS = new Map([
 ])
 const CLIENT_CEILING = 2
 
+/** What identity providers are made by. */
+const SHARED_BY_IDPS = new Set(['providers/idp/idp.ts', 'providers/idp/remote-idp.ts'])
+/** Two providers of one vendor, where people look for both: a file -> the one that also exports what is in it. */
+const ALSO_EXPORTED_BY = new Map([
+  ['providers/idp/authkit.ts', 'providers/idp/workos.ts'],
+  ['providers/idp/auth0-mcp.ts', 'providers/idp/auth0.ts'],
+])
+
 const EXPRESS_PACKAGES = new Set(['express', 'express-rate-limit', 'helmet', 'parseurl'])
 
 /** What depends on when and where the program runs: only `runtime/` touches it, everybody else is handed it. */
@@ -62,7 +70,7 @@ function mayImport(from: string, to: string): boolean {
   if (room === other) {
     // Identity providers know the description they fill in, not each other.
     const siblings = [from, to].every((path) => path.startsWith('providers/idp/'))
-    return !siblings || to === 'providers/idp/idp.ts'
+    return !siblings || SHARED_BY_IDPS.has(to) || ALSO_EXPORTED_BY.get(to) === from
   }
   if (other === 'client') return false
   // The environment is read beside Express, not by it.
@@ -164,6 +172,7 @@ describe('the rules', () => {
     ['index.ts', "export { b } from './testing/b.js'", 'imports testing/b.ts'],
     ['express/a.ts', "import { b } from '../index.js'", 'imports index.ts'],
     ['providers/idp/a.ts', "import { b } from './b.js'", 'imports providers/idp/b.ts'],
+    ['providers/idp/a.ts', "export { b } from './authkit.js'", 'imports providers/idp/authkit.ts'],
     [
       'express/a.ts',
       "import { b } from '../../scripts/b.js'",
@@ -214,6 +223,8 @@ describe('the rules', () => {
     ],
     ['verifiers/a.ts', "import { b } from '../authorization-server/b.js'\nimport { c } from './c.js'"],
     ['providers/idp/a.ts', "import { idp } from './idp.js'\nimport { b } from '../b.js'"],
+    ['providers/idp/a.ts', "import { idp } from './remote-idp.js'"],
+    ['providers/idp/workos.ts', "export { a } from './authkit.js'"],
     ['express/a.ts', "import limit from 'express-rate-limit'\nimport { b } from '../http/b.js'"],
     ['config/env.ts', "import { b } from '../http/b.js'\nprocess.env.MCP_AUTH_PROVIDER"],
     ['client/index.ts', "import { b } from '../stores/b.js'\nexport { c } from './c.js'"],

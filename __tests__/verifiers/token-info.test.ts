@@ -213,7 +213,7 @@ describe('TokenInfoVerifier', () => {
       expect(recorder.events).toEqual([{ type: 'service.failed', url: ME, message }])
     })
 
-    it('it does not answer in time', async () => {
+    it('no answer comes in time', async () => {
       answers.set(ME, () => new Promise(() => undefined))
       for (const timeoutSeconds of [undefined, 3]) {
         const verifying = create({}, { timeoutSeconds }).verifyToken('token', recorder.context)

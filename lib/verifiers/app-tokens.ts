@@ -2,19 +2,17 @@
 import { OptionReader } from '../protocol/options.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
 import type { CacheBounds } from './cached.js'
-import { type TokenInfo, TokenInfoVerifier } from './token-info.js'
+import { type TokenInfo, type TokenInfoCaching, TokenInfoVerifier } from './token-info.js'
 import type { TokenInfoApp } from './token-question.js'
 
 /** Options of every such verifier. */
-export interface AppTokenVerifierOptions {
+export interface AppTokenVerifierOptions extends TokenInfoCaching {
   /** The ID of this app there: tokens of any other app are refused. */
   readonly clientId: string
   /** Scopes that every request needs. Default: none. */
   readonly requiredScopes?: readonly string[]
   /** For one question. Default: 10. */
   readonly timeoutSeconds?: number
-  /** How long a good token is not asked about again; never past its expiry. Default: 60. */
-  readonly cacheTtlSeconds?: number
   /** Bounds of that cache, or false for none. */
   readonly cache?: CacheBounds | boolean
   /** How all tokens begin: inside MultiAuth, only such tokens are asked about. */

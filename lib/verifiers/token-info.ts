@@ -38,6 +38,12 @@ export interface TokenFacts {
   readonly claims: Members
 }
 
+/** An option of whatever asks about tokens. */
+export interface TokenInfoCaching {
+  /** How long a good token is not asked about again, in seconds; never past its expiry. Default: 60. */
+  readonly cacheTtlSeconds?: number
+}
+
 /** What is known of an identity provider's tokens. */
 export interface TokenInfo {
   /** Who issues them, e.g. `https://github.com`. */

@@ -14,7 +14,7 @@ export interface TokenInfoApp {
 export type TokenQuestion = {
   readonly url: string
   /** Default: POST where there is a body, else GET. */
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
 } & (
   | {
