@@ -34,6 +34,8 @@ export type {
   ClientRegistrationOptions,
 } from './providers/authorization-server-options.js'
 export type { ConfiguredClient } from './providers/configured-clients.js'
+export { type ExchangedToken, TokenExchangeError, exchangeToken } from './providers/exchange.js'
+export type { ExchangeTokenOptions } from './providers/exchange-request.js'
 export { InMemoryOAuthProvider, type InMemoryOAuthProviderOptions } from './providers/in-memory.js'
 export { OAuthProvider, type OAuthProviderOptions } from './providers/oauth.js'
 export { OAuthProxy, type OAuthProxyOptions } from './providers/oauth-proxy.js'

@@ -10,6 +10,8 @@ export interface TokensResponse {
   /** In seconds, where it told a number. */
   readonly expiresIn: number | undefined
   readonly scopes: readonly string[] | undefined
+  /** RFC 8693 2.2.1. */
+  readonly issuedTokenType?: string | undefined
 }
 
 /** An answer in regular form. */
@@ -21,6 +23,8 @@ export type TokenResponse =
       /** Its error code, in the specification's words where it has them. */
       readonly error: string
       readonly description: string
+      /** OpenID Connect Core 5.5: what to ask for at the next sign-in, as Entra wants it where a policy was not met. */
+      readonly claims?: string | undefined
     }
 
 /** An answer that says neither. The message is for operators and quotes nothing of the answer. */
@@ -38,20 +42,24 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
 /**
  * Reads an answer of a token endpoint.
  *
+ * @param types accepted `token_type`, in lower case
  * @throws TokenResponseError where it is none
  */
-export function readTokenResponse(answer: Pick<TextAnswer, 'status' | 'headers' | 'text'>): TokenResponse {
+export function readTokenResponse(
+  answer: Pick<TextAnswer, 'status' | 'headers' | 'text'>,
+  types: readonly string[] = ['bearer'],
+): TokenResponse {
   const { status } = answer
   const members = membersOf(answer)
   const failed = errorOf(members)
   // Whatever the status: GitHub tells of errors by 200.
-  if (failed !== undefined) return { kind: 'error', status, ...failed }
+  if (failed !== undefined) return { kind: 'error', status, ...failed, claims: textOf(members, 'claims') }
   if (status < 200 || status >= 300) throw new TokenResponseError(`status ${status}`)
   const accessToken = textOf(members, 'access_token')
   if (accessToken === undefined) throw new TokenResponseError('no access token in the answer')
   const type = textOf(members, 'token_type') ?? 'bearer'
   // A token of another type, e.g. DPoP, is bound to a key that is not ours.
-  if (type.toLowerCase() !== 'bearer') throw new TokenResponseError('the token is not a bearer token')
+  if (!types.includes(type.toLowerCase())) throw new TokenResponseError('the token is not a bearer token')
   return {
     kind: 'tokens',
     accessToken,
@@ -59,6 +67,7 @@ export function readTokenResponse(answer: Pick<TextAnswer, 'status' | 'headers' 
     idToken: textOf(members, 'id_token'),
     expiresIn: secondsOf(members.get('expires_in')),
     scopes: scopesOf(members.get('scope')),
+    issuedTokenType: textOf(members, 'issued_token_type'),
   }
 }
 
