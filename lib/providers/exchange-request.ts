@@ -104,7 +104,9 @@ export async function readQuestion(options: ExchangeTokenOptions): Promise<Quest
   return {
     request,
     scopes,
-    secrets: secrets.filter((secret) => secret !== ''),
+    secrets: secrets
+      .filter((secret) => secret !== '')
+      .flatMap((secret) => [secret, encodeURIComponent(secret)]),
     cached: read.flag('cache', true),
   }
 }
