@@ -11,6 +11,8 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { Credentials, REDIRECT_URI } from '../../demo/credentials.js'
 import { Person } from '../../demo/person.js'
 import { ISSUER, RESOURCE, type Stub, createKey, createToken, startKeySet } from '../support/issuer.js'
+import { Browser, formOf } from '../support/browser-session.js'
+import { startIdentityProvider } from '../support/identity-provider.js'
 import { type McpClient, connectV1, connectV2, connectV2Auto } from '../support/mcp-clients.js'
 import { freePort, startProgram } from '../support/process.js'
 import {
@@ -246,6 +248,62 @@ const checks: Record<string, () => Promise<void>> = {
     expect(seen).toEqual([])
   },
 
+  async oidc() {
+    const { seen } = await checkBridge('oidc', {
+      env: ({ configUrl }) => ({ CONFIG_URL: configUrl }),
+      who: 'idp|ada, Ada Lovelace',
+    })
+    expect(seen).toEqual([
+      '/consent "Tour asks for access", to Know who you are; See your name and profile: ada allows it',
+      expect.stringMatching(
+        /^\/interaction\/[\w-]+ "Sign in to Example Company": ada types name and password$/,
+      ),
+      expect.stringMatching(/^\/interaction\/[\w-]+ "Example Company asks you", to .*: ada allows it$/),
+    ])
+  },
+
+  async 'identity-provider'() {
+    await checkBridge('identity-provider', { env: ({ issuer }) => ({ EXAMPLE_URL: issuer }), who: 'idp|ada' })
+  },
+
+  github: () =>
+    checkDeparture('github', {
+      env: { GITHUB_CLIENT_ID: 'app', GITHUB_CLIENT_SECRET: 'secret' },
+      scope: 'read:user',
+      leavesFor: 'https://github.com/login/oauth/authorize',
+      asks: { scope: 'read:user' },
+    }),
+
+  google: () =>
+    checkDeparture('google', {
+      env: { GOOGLE_CLIENT_ID: 'app', GOOGLE_CLIENT_SECRET: 'secret' },
+      scope: 'openid email',
+      leavesFor: 'https://accounts.google.com/o/oauth2/v2/auth',
+      asks: {
+        scope: 'openid email',
+        access_type: 'offline',
+        prompt: 'consent',
+        hd: 'example.com',
+        nonce: RANDOM,
+      },
+    }),
+
+  azure: () =>
+    checkDeparture('azure', {
+      env: AZURE,
+      scope: 'mcp.use',
+      leavesFor: `https://login.microsoftonline.com/${AZURE.AZURE_TENANT_ID}/oauth2/v2.0/authorize`,
+      asks: { scope: 'api://app/mcp.use offline_access' },
+    }),
+
+  'on-behalf-of': () =>
+    checkDeparture('on-behalf-of', {
+      env: AZURE,
+      scope: 'mcp.use',
+      leavesFor: `https://login.microsoftonline.com/${AZURE.AZURE_TENANT_ID}/oauth2/v2.0/authorize`,
+      asks: { scope: 'api://app/mcp.use offline_access https://graph.microsoft.com/User.Read' },
+    }),
+
   'bare-http': () => checkPlain('bare-http'),
   connect: () => checkPlain('connect'),
   'express-4': () => checkPlain('express-4'),
@@ -308,32 +366,135 @@ async function startBeside(start: () => Promise<Service>): Promise<Service> {
 
 /** For the examples that are their own authorization server. */
 async function checkSignIn(name: string, env: Record<string, string>, scope?: string): Promise<Signed> {
+  const own = await reserve()
+  const { url } = await run(name, '/mcp', { ...own, ...env })
+  return signIn(url, own.BASE_URL, new Visitor('analytical'), { scope, who: 'user-1' })
+}
+
+/** What an example that listens at a known place is started with. */
+interface Reserved extends Record<string, string> {
+  readonly PORT: string
+  readonly BASE_URL: string
+}
+
+async function reserve(): Promise<Reserved> {
   const port = await freePort()
-  const BASE_URL = `http://127.0.0.1:${port}`
   const directory = mkdtempSync(join(tmpdir(), 'mcp-auth-example-'))
   opened.push(async () => rmSync(directory, { recursive: true }))
-  const SECRET = 'a secret of thirty-two bytes or more'
-  const { url } = await run(name, '/mcp', {
+  return {
     PORT: String(port),
-    BASE_URL,
-    SECRET,
+    BASE_URL: `http://127.0.0.1:${port}`,
+    SECRET: 'a secret of thirty-two bytes or more',
     STORE: join(directory, 'store.sqlite'),
-    ...env,
-  })
-  const metadata = `${BASE_URL}/.well-known/oauth-protected-resource/mcp`
+  }
+}
+
+/** Ada, and what she saw. */
+class Visitor extends Person {
+  readonly seen: string[]
+
+  constructor(password: string) {
+    const seen: string[] = []
+    super('ada', password, (what) => seen.push(what))
+    this.seen = seen
+  }
+}
+
+/** The whole way of a client: refused, signed in by somebody, and answered. */
+async function signIn(
+  url: string,
+  baseUrl: string,
+  ada: Visitor,
+  { scope, who }: { readonly scope: string | undefined; readonly who: string },
+): Promise<Signed> {
   const scopes = scope === undefined ? '' : `scope="${scope}", `
-  await expectRefusal(url, `Bearer ${scopes}resource_metadata="${metadata}"`)
-  const seen: string[] = []
-  const ada = new Person('ada', 'analytical', (what) => seen.push(what))
+  await expectRefusal(
+    url,
+    `Bearer ${scopes}resource_metadata="${baseUrl}/.well-known/oauth-protected-resource/mcp"`,
+  )
   const credentials = new Credentials((address) => ada.follow(address, REDIRECT_URI))
   expect(await auth(credentials, { serverUrl: url })).toBe('REDIRECT')
   const back = await credentials.back()
   const [authorizationCode, iss] = [back.get('code')!, back.get('iss')!]
   expect(await auth(credentials, { serverUrl: url, authorizationCode, iss })).toBe('AUTHORIZED')
   const { access_token: token, refresh_token: refreshToken } = credentials.tokens()!
-  expect(await (await connect(connectV2Auto, url, token)).call('whoami')).toBe('user-1')
+  expect(await (await connect(connectV2Auto, url, token)).call('whoami')).toBe(who)
   expect(refreshToken).toMatch(/./)
-  return { seen, url }
+  return { seen: ada.seen, url }
+}
+
+type Double = Awaited<ReturnType<typeof startIdentityProvider>>
+
+/** For the examples in front of an identity provider that may be any: one on this machine will do. */
+async function checkBridge(
+  name: string,
+  { env, who }: { readonly env: (idp: Double) => Record<string, string>; readonly who: string },
+): Promise<Signed> {
+  const own = await reserve()
+  const idp = await startIdentityProvider({ redirectUri: `${own.BASE_URL}/auth/callback` })
+  opened.push(idp.close)
+  const { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET } = idp
+  const { url } = await run(name, '/mcp', { ...own, CLIENT_ID, CLIENT_SECRET, ...env(idp) })
+  return signIn(url, own.BASE_URL, new Visitor('ada!'), { scope: 'openid profile', who })
+}
+
+const AZURE = {
+  AZURE_TENANT_ID: '5f0c1e5a-6f0e-4f7e-9d39-0d5f4a1f7b60',
+  AZURE_CLIENT_ID: 'app',
+  AZURE_CLIENT_SECRET: 'secret',
+}
+const RANDOM: unknown = expect.stringMatching(/^[\w-]{20,}$/)
+
+interface Departure {
+  readonly env: Record<string, string>
+  /** Of the challenge. */
+  readonly scope: string
+  readonly leavesFor: string
+  /** Beside what is in every request to an identity provider. */
+  readonly asks: Readonly<Record<string, unknown>>
+}
+
+/** For the examples in front of an identity provider on the internet: everything until the browser leaves for it. */
+async function checkDeparture(name: string, { env, scope, leavesFor, asks }: Departure): Promise<void> {
+  const own = await reserve()
+  const { BASE_URL: baseUrl } = own
+  const { url } = await run(name, '/mcp', { ...own, ...env })
+  const metadata = `${baseUrl}/.well-known/oauth-protected-resource/mcp`
+  await expectRefusal(url, `Bearer scope="${scope}", resource_metadata="${metadata}"`)
+  expect(await (await fetch(metadata)).json()).toMatchObject({
+    resource: `${baseUrl}/mcp`,
+    authorization_servers: [baseUrl],
+  })
+  const departures: URL[] = []
+  const credentials = new Credentials(async (address) => {
+    departures.push(await leave(address, leavesFor))
+    return address
+  })
+  expect(await auth(credentials, { serverUrl: url })).toBe('REDIRECT')
+  await credentials.back()
+  const left = departures[0]!
+  expect(left.origin + left.pathname).toBe(leavesFor)
+  expect(Object.fromEntries(left.searchParams)).toEqual({
+    response_type: 'code',
+    client_id: 'app',
+    redirect_uri: `${baseUrl}/auth/callback`,
+    state: RANDOM,
+    code_challenge: RANDOM,
+    code_challenge_method: 'S256',
+    ...asks,
+  })
+}
+
+/** Opens an address and allows what is asked here. Returns where that leads; nobody goes there. */
+async function leave(address: URL, destination: string): Promise<URL> {
+  const browser = new Browser()
+  const page = await browser.go(address, destination)
+  expect([page.status, page.url.pathname]).toEqual([200, '/consent'])
+  expect(page.html).toContain('Tour asks for access')
+  const { action, fields } = formOf(page)
+  const left = await browser.request(action, { ...fields, decision: 'allow' })
+  expect(left.status).toBe(303)
+  return new URL(left.headers.get('location')!)
 }
 
 /** What somebody saw who signed in. */
