@@ -61,7 +61,7 @@ export class Identification {
     const idToken = claimsOf(tokens.idToken)
     if (idToken === undefined)
       return context.refuse({ stage: 'upstream', expected: 'an ID token', got: 'none' })
-    const user = readUser({ claims: idToken, scopes: [], idToken }, this.#description)
+    const user = readUser({ idToken }, this.#description)
     return isUser(user) ? user : context.refuse(user)
   }
 

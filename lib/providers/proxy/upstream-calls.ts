@@ -167,7 +167,8 @@ export class UpstreamCalls {
     if (issuer === undefined) parameters.delete('iss')
     try {
       const checked = oauth.validateAuthResponse(server, this.#client, parameters, state)
-      if (!checked.get('code')) throw new TypeError('the response has no code')
+      if (!checked.get('code') || checked.getAll('code').length > 1)
+        throw new TypeError('there is no code, or more than one')
       return checked
     } catch (error) {
       if (!(error instanceof oauth.AuthorizationResponseError)) {

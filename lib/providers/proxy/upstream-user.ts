@@ -8,11 +8,12 @@ type Claims = Readonly<Record<string, unknown>>
 
 /** What was verified. */
 export interface Assertions {
-  /** By the access token, or by the ID token where that is what counts. */
+  /** As the verifier of the access token calls the user. */
   readonly subject?: string | undefined
-  readonly claims: Claims
-  readonly scopes: readonly string[]
-  /** Of the ID token that came with it. */
+  /** Of the access token. Absent: the ID token alone says who it is. */
+  readonly claims?: Claims | undefined
+  readonly scopes?: readonly string[] | undefined
+  /** Claims of the ID token, where there is one. */
   readonly idToken?: Claims | undefined
 }
 
@@ -27,16 +28,15 @@ const MAX_NAME = 100
 
 /** Reads a user, or why there is none. */
 export function readUser(
-  { subject: asserted, claims, scopes, idToken = {} }: Assertions,
+  { subject: asserted, claims, scopes = [], idToken = {} }: Assertions,
   { subjectClaim = 'sub', claims: wanted }: Pick<UpstreamDescription, 'subjectClaim' | 'claims'>,
 ): UpstreamUser | Reason {
-  const subject = (subjectClaim === 'sub' && asserted) || identifierOf(claims[subjectClaim])
-  if (subject === undefined)
-    return {
-      stage: 'upstream',
-      expected: `a "${subjectClaim}" that names the user`,
-      got: shown(claims[subjectClaim]),
-    }
+  const named = new Map(Object.entries(claims ?? idToken)).get(subjectClaim)
+  const subject = (subjectClaim === 'sub' && asserted) || identifierOf(named)
+  if (subject === undefined) {
+    const got = named === undefined ? 'nothing' : `a value of type ${typeof named}`
+    return { stage: 'upstream', expected: `a "${subjectClaim}" that names the user`, got }
+  }
   const signedIn = identifierOf(idToken[subjectClaim])
   if (signedIn !== undefined && signedIn !== subject)
     return {
