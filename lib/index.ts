@@ -20,6 +20,7 @@ export {
 export type { TokenForm } from './protocol/jws-guard.js'
 export type { AuthRequest, AuthResponse } from './protocol/message.js'
 export type { ResourceDescription } from './protocol/metadata.js'
+export type { OptionReader } from './protocol/options.js'
 export type { ScopeImplies } from './protocol/scopes.js'
 export type { ToolScopes } from './protocol/tool-scopes.js'
 export type { AppSignIn, CredentialSignIn, SignIn, UserStanding } from './authorization-server/people.js'
@@ -36,11 +37,26 @@ export type {
 export type { ConfiguredClient } from './providers/configured-clients.js'
 export { type ExchangedToken, TokenExchangeError, exchangeToken } from './providers/exchange.js'
 export type { ExchangeTokenOptions } from './providers/exchange-request.js'
+export {
+  type IdentityProviderClass,
+  type IdentityProviderOptions,
+  type IdentityProviderSpec,
+  type RegisteredApp,
+  defineIdentityProvider,
+} from './providers/idp/idp.js'
 export { InMemoryOAuthProvider, type InMemoryOAuthProviderOptions } from './providers/in-memory.js'
 export { OAuthProvider, type OAuthProviderOptions } from './providers/oauth.js'
 export { OAuthProxy, type OAuthProxyOptions } from './providers/oauth-proxy.js'
 export { OIDCProxy, type OIDCProxyOptions } from './providers/oidc-proxy.js'
-export type { ProxyOptions } from './providers/proxy/proxy-options.js'
+export type { OwnOption } from './providers/own-options.js'
+export type {
+  ScopeNames,
+  UpstreamAuthMethod,
+  UpstreamDiscovery,
+  UpstreamEndpoints,
+  UpstreamIdentification,
+} from './providers/proxy/description.js'
+export type { ProxyFacts, ProxyOptions } from './providers/proxy/proxy-options.js'
 export type { ServerProvider } from './providers/server-provider.js'
 export { MultiAuth, type MultiAuthOptions } from './providers/multi.js'
 export type { AuthProvider, ProviderLike, SdkTokenVerifier } from './providers/provider.js'
@@ -51,6 +67,7 @@ export type { Deps } from './runtime/deps.js'
 export { type AuthEvent, EVENT_CHANNEL, type EventListener, type HintCode } from './runtime/events.js'
 export type { Route, RouteBody, RouteContext } from './runtime/route.js'
 export type { Store, StoreEntry } from './stores/store.js'
+export type { AppTokenVerifierClass, AppTokenVerifierOptions } from './verifiers/app-tokens.js'
 export type { CacheBounds } from './verifiers/cached.js'
 export { DebugTokenVerifier, type DebugTokenVerifierOptions } from './verifiers/debug.js'
 export {
@@ -60,4 +77,13 @@ export {
 export { JWTVerifier, type JWTVerifierOptions } from './verifiers/jwt.js'
 export { RemoteTokenVerifier, type RemoteTokenVerifierOptions } from './verifiers/remote.js'
 export { type StaticToken, StaticTokenVerifier, type StaticTokenVerifierOptions } from './verifiers/static.js'
+export {
+  type Members,
+  type TokenAnswer,
+  type TokenFacts,
+  type TokenInfo,
+  type TokenInfoCaching,
+  TokenInfoVerifier,
+} from './verifiers/token-info.js'
+export type { TokenInfoApp, TokenQuestion } from './verifiers/token-question.js'
 export type { Claim, Verification, Verifier, VerifyContext } from './verifiers/verifier.js'

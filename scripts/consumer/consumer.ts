@@ -7,6 +7,7 @@ import express from 'express'
 import {
   type AuthEvent,
   ConfigError,
+  type IdentityProviderClass,
   InMemoryOAuthProvider,
   JWTVerifier,
   MultiAuth,
@@ -15,7 +16,9 @@ import {
   RemoteAuthProvider,
   type Store,
   StaticTokenVerifier,
+  TokenInfoVerifier,
   consoleEvents,
+  defineIdentityProvider,
   getAccessToken,
   html,
   mcpAuth,
@@ -23,6 +26,13 @@ import {
   requireScopes,
   requireToolScopes,
 } from 'express-mcp-auth'
+import { ClerkProvider } from 'express-mcp-auth/providers/clerk'
+import { DiscordProvider, DiscordTokenVerifier } from 'express-mcp-auth/providers/discord'
+import { GitHubProvider, GitHubTokenVerifier } from 'express-mcp-auth/providers/github'
+import { GitLabProvider } from 'express-mcp-auth/providers/gitlab'
+import { GoogleProvider, GoogleTokenVerifier } from 'express-mcp-auth/providers/google'
+import { HuggingFaceProvider } from 'express-mcp-auth/providers/hugging-face'
+import { AuthKitProvider, WorkOSProvider } from 'express-mcp-auth/providers/workos'
 import { DescopeProvider } from 'express-mcp-auth/providers/descope'
 import { KeycloakAuthProvider } from 'express-mcp-auth/providers/keycloak'
 import { PropelAuthProvider } from 'express-mcp-auth/providers/propelauth'
@@ -41,6 +51,8 @@ export {
   type AccessTokenFields,
   type AnyOf,
   type AppSignIn,
+  type AppTokenVerifierClass,
+  type AppTokenVerifierOptions,
   type AuthEvent,
   type AuthHandler,
   type AuthorizationServerOptions,
@@ -63,10 +75,13 @@ export {
   type DebugTokenVerifierOptions,
   type Deps,
   EVENT_CHANNEL,
+  type EventListener,
   type ExchangedToken,
   type ExchangeTokenOptions,
-  type EventListener,
   type HintCode,
+  type IdentityProviderClass,
+  type IdentityProviderOptions,
+  type IdentityProviderSpec,
   InMemoryOAuthProvider,
   type InMemoryOAuthProviderOptions,
   IntrospectionTokenVerifier,
@@ -74,6 +89,7 @@ export {
   JWTVerifier,
   type JWTVerifierOptions,
   type McpAuthOptions,
+  type Members,
   type MessagePage,
   MultiAuth,
   type MultiAuthOptions,
@@ -82,12 +98,21 @@ export {
   type OAuthErrorOptions,
   OAuthProvider,
   type OAuthProviderOptions,
+  OAuthProxy,
+  type OAuthProxyOptions,
+  OIDCProxy,
+  type OIDCProxyOptions,
+  type OptionReader,
+  type OwnOption,
   type Page,
   type PageOptions,
   type ProviderLike,
+  type ProxyFacts,
+  type ProxyOptions,
   type RateLimitBounds,
   type RateLimitOptions,
   type Reason,
+  type RegisteredApp,
   RemoteAuthProvider,
   type RemoteAuthProviderOptions,
   RemoteTokenVerifier,
@@ -99,7 +124,9 @@ export {
   type RouteContext,
   SafeHtml,
   type ScopeImplies,
+  type ScopeNames,
   type SdkTokenVerifier,
+  type ServerProvider,
   type SessionBindingOptions,
   type SignIn,
   type SignInPage,
@@ -109,9 +136,21 @@ export {
   type Store,
   type StoreEntry,
   type Texts,
+  type TokenAnswer,
   TokenExchangeError,
+  type TokenFacts,
   type TokenForm,
+  type TokenInfo,
+  type TokenInfoApp,
+  type TokenInfoCaching,
+  TokenInfoVerifier,
+  type TokenQuestion,
   type ToolScopes,
+  type UpstreamAccess,
+  type UpstreamAuthMethod,
+  type UpstreamDiscovery,
+  type UpstreamEndpoints,
+  type UpstreamIdentification,
   type User,
   type UserStanding,
   type Verification,
@@ -120,6 +159,7 @@ export {
   type VerifyContext,
   bindSessions,
   consoleEvents,
+  defineIdentityProvider,
   exchangeToken,
   getAccessToken,
   html,
@@ -128,6 +168,28 @@ export {
   requireScopes,
   requireToolScopes,
 } from 'express-mcp-auth'
+export { type ClerkOptions, ClerkProvider } from 'express-mcp-auth/providers/clerk'
+export {
+  type DiscordOptions,
+  DiscordProvider,
+  DiscordTokenVerifier,
+} from 'express-mcp-auth/providers/discord'
+export {
+  type GitHubHost,
+  type GitHubOptions,
+  GitHubProvider,
+  GitHubTokenVerifier,
+  type GitHubTokenVerifierOptions,
+} from 'express-mcp-auth/providers/github'
+export { type GitLabOptions, GitLabProvider } from 'express-mcp-auth/providers/gitlab'
+export { type GoogleOptions, GoogleProvider, GoogleTokenVerifier } from 'express-mcp-auth/providers/google'
+export { type HuggingFaceOptions, HuggingFaceProvider } from 'express-mcp-auth/providers/hugging-face'
+export {
+  type AuthKitOptions,
+  AuthKitProvider,
+  type WorkOSOptions,
+  WorkOSProvider,
+} from 'express-mcp-auth/providers/workos'
 export { type DescopeOptions, DescopeProvider } from 'express-mcp-auth/providers/descope'
 export { KeycloakAuthProvider, type KeycloakOptions } from 'express-mcp-auth/providers/keycloak'
 export { type PropelAuthOptions, PropelAuthProvider } from 'express-mcp-auth/providers/propelauth'
@@ -239,6 +301,7 @@ export const remotes = [
     realmUrl: 'https://sso.example.com/realms/notes',
     audience: ['notes'],
   }),
+  new AuthKitProvider({ baseUrl, authkitDomain: 'https://notes.authkit.app' }),
   new DescopeProvider({ baseUrl, projectId: 'P2abc', forwardAuthorizationServerMetadata: true }),
   new ScalekitProvider({ baseUrl, environmentUrl: 'https://notes.scalekit.com', resourceId: 'res_1' }),
   new SupabaseProvider({ baseUrl, projectUrl: 'https://abc123.supabase.co', requiredScopes: ['email'] }),
@@ -250,6 +313,55 @@ export const remotes = [
     tokenIntrospectionOverrides: { timeoutSeconds: 5 },
   }),
 ]
+
+/** Identity providers that people sign in at, with tokens that say nothing by themselves. */
+const registered = { clientId: 'id', clientSecret: 'secret', baseUrl, secret: 'x'.repeat(32) }
+export const vendors: readonly GitHubProvider[] = [
+  new GitHubProvider({ ...registered, requiredScopes: ['read:user'], cacheTtlSeconds: 300 }),
+  new GoogleProvider({ ...registered, extraAuthorizeParams: { hd: 'example.com' } }),
+  new DiscordProvider(registered),
+  new HuggingFaceProvider({ clientId: 'public', baseUrl, secret: 'x'.repeat(32) }),
+  new WorkOSProvider({ ...registered, authkitDomain: 'https://notes.authkit.app' }),
+  new ClerkProvider({ ...registered, domain: 'clerk.example.com' }),
+  new GitLabProvider({ ...registered, gitlabUrl: 'https://gitlab.example.com' }),
+]
+
+/** Tokens that callers got from them themselves. */
+export const presented = new MultiAuth({
+  verifiers: [
+    new GitHubTokenVerifier({ clientId: 'id', clientSecret: 'secret', tokenPrefix: 'gho_' }),
+    new GoogleTokenVerifier({ clientId: 'id', tokenPrefix: 'ya29.', requiredScopes: ['openid'] }),
+    new DiscordTokenVerifier({ clientId: 'id' }),
+  ],
+})
+
+/** One that the package does not know. */
+export interface ExampleOptions {
+  readonly exampleUrl: string
+}
+
+export const ExampleProvider: IdentityProviderClass<ExampleOptions> = defineIdentityProvider<ExampleOptions>({
+  className: 'ExampleProvider',
+  title: 'Example',
+  secret: 'required',
+  options: { exampleUrl: { kind: 'base', required: 'write the URL of your instance' } },
+  facts: ({ exampleUrl }, registeredApp, read) => ({
+    endpoints: { authorizationEndpoint: `${exampleUrl}/authorize`, tokenEndpoint: `${exampleUrl}/token` },
+    identification: {
+      by: 'access_token',
+      verifier: new TokenInfoVerifier(
+        {
+          issuer: exampleUrl,
+          ask: { url: `${exampleUrl}/introspect`, tokenIn: 'form', clientAuth: 'client_secret_basic' },
+          read: ({ json }) => ({ subject: json['sub'], issuedTo: json['client_id'], claims: json }),
+          claims: ['name'],
+        },
+        registeredApp,
+        read,
+      ),
+    },
+  }),
+})
 
 /** Without a framework. */
 export const server = createServer((req, res) => {
