@@ -326,6 +326,16 @@ describe('F5 a no while a code is exchanged', () => {
     })
   })
 
+  it('quotes not even half a secret where its words are cut', async () => {
+    const description = `${'x'.repeat(290)} ${CLIENT_SECRET}`
+    idp.answers.set(
+      '/token',
+      jsonAnswer({ error: 'invalid_client', error_description: description }, {}, 401),
+    )
+    const { message } = await refusalOf(exchange())
+    expect(message).toMatch(/\. x{290} …$/)
+  })
+
   it('is final for a public client too', async () => {
     idp.answers.set('/token', jsonAnswer({ error: 'invalid_grant' }, {}, 400))
     const asked = exchange({ authMethod: 'none', clientSecret: undefined })
