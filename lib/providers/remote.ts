@@ -32,7 +32,7 @@ export interface RemoteAuthProviderOptions extends ResourceDescription {
   readonly jwksUri?: string
   /** Scopes that every request needs, beside those of the verifier. */
   readonly requiredScopes?: readonly string[]
-  /** Scopes as a client has to ask for them, where that differs from how tokens hold them. Default: `requiredScopes`. */
+  /** Scopes as a client has to ask for them, where that differs from how tokens hold them. Default: as the verifier says, or `requiredScopes`. */
   readonly challengeScopes?: readonly string[]
   /**
    * Serves the metadata of the first authorization server at this origin too, as it is, for clients that look for it here: those of
@@ -102,7 +102,9 @@ export class RemoteAuthProvider implements AuthProvider {
     this.requiredScopes = [
       ...new Set([...(this.#verifier.requiredScopes ?? []), ...(read.scopes('requiredScopes') ?? [])]),
     ]
-    this.challengeScopes = read.scopes('challengeScopes') ?? this.requiredScopes
+    this.challengeScopes = read.scopes('challengeScopes') ?? [
+      ...new Set([...challengeScopesOf(this.#verifier), ...(read.scopes('requiredScopes') ?? [])]),
+    ]
     this.resourceDescription = {
       scopesSupported: read.scopes('scopesSupported') ?? this.challengeScopes,
       resourceName: read.text('resourceName'),
@@ -134,6 +136,14 @@ export class RemoteAuthProvider implements AuthProvider {
   claimsToken(token: string, form: TokenForm): Claim {
     return this.#verifier.claimsToken?.(token, form) ?? 'perhaps'
   }
+}
+
+/** A verifier may know that its scopes are asked for by other names. */
+function challengeScopesOf({
+  requiredScopes = [],
+  challengeScopes = requiredScopes,
+}: AuthProvider): readonly string[] {
+  return challengeScopes
 }
 
 function noticesOf({ notices = [] }: AuthProvider): readonly AuthEvent[] {
