@@ -130,12 +130,25 @@ describe('a document of an identity provider', () => {
     },
   )
 
-  it.each([['https://login.example.com/{tenantid}/v2.0'], [''], [7], [null]])(
-    'names none by %j, which nothing can be compared with',
-    (issuer) => {
-      expect(readDiscovery(documentOf(ISSUER, { issuer }), LENIENT).issuer).toBeUndefined()
-    },
-  )
+  it.each([
+    ['https://login.example.com/{region}/v2.0'],
+    ['https://{tid}.example.com/{tid}'],
+    [''],
+    [7],
+    [null],
+  ])('names none by %j, which nothing can be compared with', (issuer) => {
+    expect(readDiscovery(documentOf(ISSUER, { issuer }), LENIENT).issuer).toBeUndefined()
+  })
+
+  it('may name a pattern for the issuers of many tenants, as Entra does', () => {
+    const issuer = 'https://login.example.com/{tenantid}/v2.0'
+    expect(readDiscovery(documentOf(ISSUER, { issuer }), LENIENT).issuer).toBe(
+      'https://login.example.com/{tid}/v2.0',
+    )
+    expect(() => readDiscovery(documentOf(ISSUER, { issuer }), STRICT)).toThrow(
+      'the document names the issuer',
+    )
+  })
 
   it('is completed and corrected by what is known better', () => {
     const replaced = {

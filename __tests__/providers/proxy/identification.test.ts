@@ -156,6 +156,15 @@ describe('an ID token that comes with a code', () => {
     })
   })
 
+  it('is of one tenant of many, where the issuer is a pattern', async () => {
+    const endpoints = { ...idp.endpoints, issuer: `${idp.url}/{tid}/v2.0` }
+    const tid = '9188040d-6c67-4c5b-b112-36a304b66dad'
+    give({ id_token: idp.idToken({ iss: `${idp.url}/${tid}/v2.0`, tid }) })
+    expect((await exchange({ endpoints })).idToken).toBeDefined()
+    give({ id_token: idp.idToken({ iss: `${idp.url}/${tid}/v2.0`, tid: 'other' }) })
+    await expect(exchange({ endpoints })).rejects.toMatchObject({ code: 'invalid_id_token' })
+  })
+
   it('F5 cannot be judged while the keys cannot be fetched', async () => {
     give({ id_token: idp.idToken() })
     idp.answers.set('/keys', bytesAnswer('', undefined, 500))

@@ -196,13 +196,15 @@ describe('what the browser brought back', () => {
     expect(idp.asked()).toEqual([])
   })
 
-  it('is not held against an issuer that is not known', async () => {
-    const endpoints = { ...idp.endpoints, issuer: undefined, sendsIssuer: true }
-    expect(await exchange({ endpoints }, idp.callback({ iss: 'https://any.example.com' }))).toHaveProperty(
-      'accessToken',
-    )
-    expect(await exchange({ endpoints })).toHaveProperty('accessToken')
-  })
+  it.each([[undefined], ['https://login.example.com/{tid}/v2.0']])(
+    'is not held against an issuer that is not one: %s',
+    async (issuer) => {
+      const endpoints = { ...idp.endpoints, issuer, sendsIssuer: true }
+      const named = idp.callback({ iss: 'https://any.example.com' })
+      expect(await exchange({ endpoints }, named)).toHaveProperty('accessToken')
+      expect(await exchange({ endpoints })).toHaveProperty('accessToken')
+    },
+  )
 
   it.each<[rule: string, change: (callback: URLSearchParams) => void]>([
     ['of another trip', (callback) => callback.set('state', 'other')],

@@ -131,9 +131,11 @@ function configUrlsOf(issuer: string): readonly string[] {
   return [`${base}/.well-known/openid-configuration`, ...inserted]
 }
 
-/** Entra's document for tenants of any kind names a pattern, which no token and no response can be compared with. */
+/** Entra's document for tenants of any kind names a pattern, which claims are held against. Of any other pattern we know nothing. */
 function readIssuer(issuer: unknown): string | undefined {
-  return typeof issuer === 'string' && issuer !== '' && !issuer.includes('{') ? issuer : undefined
+  if (typeof issuer !== 'string' || issuer === '') return undefined
+  const pattern = issuer.replace('{tenantid}', '{tid}')
+  return pattern.replace('{tid}', '').includes('{') ? undefined : pattern
 }
 
 const LENIENT = 'if that is how it has to be, set "strict: false"'

@@ -164,7 +164,7 @@ export class UpstreamCalls {
   ): URLSearchParams {
     const parameters = new URLSearchParams(callback)
     // There is none to compare it with.
-    if (issuer === undefined) parameters.delete('iss')
+    if (!isOne(issuer)) parameters.delete('iss')
     try {
       const checked = oauth.validateAuthResponse(server, this.#client, parameters, state)
       if (!checked.get('code') || checked.getAll('code').length > 1)
@@ -278,11 +278,16 @@ function serverOf({
   sendsIssuer,
 }: UpstreamEndpoints): AuthorizationServer {
   return {
-    issuer: issuer ?? NOBODY,
+    issuer: isOne(issuer) ? issuer : NOBODY,
     token_endpoint: tokenEndpoint,
     ...(revocationEndpoint !== undefined && { revocation_endpoint: revocationEndpoint }),
-    authorization_response_iss_parameter_supported: issuer !== undefined && sendsIssuer === true,
+    authorization_response_iss_parameter_supported: isOne(issuer) && sendsIssuer === true,
   }
+}
+
+/** Not a pattern for the issuers of many tenants, which only tokens can be held against. */
+function isOne(issuer: string | undefined): issuer is string {
+  return issuer !== undefined && !issuer.includes('{')
 }
 
 /** What an identity provider says may quote what it was sent. */
