@@ -220,7 +220,7 @@ const ROWS: readonly Row[] = [
         ...common,
         authkitDomain: 'https://notes.authkit.app/',
         scopesSupported: ['email'],
-      } as never),
+      }),
     asks: 'email',
     authorize: { at: 'https://notes.authkit.app/oauth2/authorize', scope: 'email openid offline_access' },
     tokenCall: { to: 'POST https://notes.authkit.app/oauth2/token', basic: false },
