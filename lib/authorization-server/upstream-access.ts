@@ -3,9 +3,10 @@ import { type UpstreamAccess, type VerifiedToken, seal } from '../protocol/acces
 import { OAuthError } from '../protocol/errors.js'
 import type { Stored } from '../stores/collection.js'
 import { STANDALONE, type VerifyContext } from '../verifiers/verifier.js'
+import type { KeptSession } from './kept-upstream.js'
 import type { GrantRecord } from './records.js'
 import type { AuthorizationServer } from './server.js'
-import { type LiveUpstream, findUpstream, isEnding } from './upstream-session.js'
+import { findUpstream, isEnding } from './upstream-session.js'
 
 /** Joins what the identity provider says to what our token says; null where it no longer stands behind it. */
 export async function withUpstream(
@@ -39,9 +40,9 @@ export async function withUpstream(
 class GrantAccess implements UpstreamAccess {
   readonly #grantId: string
   readonly #server: AuthorizationServer
-  #live: LiveUpstream
+  #live: KeptSession
 
-  constructor(grantId: string, live: LiveUpstream, server: AuthorizationServer) {
+  constructor(grantId: string, live: KeptSession, server: AuthorizationServer) {
     this.#grantId = grantId
     this.#live = live
     this.#server = server
@@ -52,8 +53,8 @@ class GrantAccess implements UpstreamAccess {
   }
 
   async getToken(): Promise<string> {
-    const { upstream } = this.#live.grant.data
-    if (upstream !== undefined && !isEnding(upstream, this.#server)) return this.#live.tokens.accessToken
+    const { kept, tokens } = this.#live
+    if (!isEnding(kept, this.#server)) return tokens.accessToken
     // A tool may run for longer than the token lives.
     const grant = await this.#server.grants.get(this.#grantId)
     const live = grant && (await findUpstream(this.#grantId, grant, this.#server, STANDALONE))

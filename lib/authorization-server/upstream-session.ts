@@ -1,57 +1,19 @@
-// What is behind a grant at the identity provider: kept in the grant itself, sealed, and renewed by one process at a time.
-import { OAuthError } from '../protocol/errors.js'
+// What is behind a grant at the identity provider is looked at with each request, and renewed by one process at a time.
 import type { Stored } from '../stores/collection.js'
 import type { VerifyContext } from '../verifiers/verifier.js'
+import { asking, unavailable, upstreamOf } from './ask-upstream.js'
 import { revokeGrant } from './grants.js'
+import {
+  type KeptSession,
+  type UpstreamSession,
+  giveUp,
+  grantUpstream,
+  openSession,
+} from './kept-upstream.js'
 import type { GrantRecord, GrantUpstream } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 import { refusedGrant } from './tokens.js'
-import { type Upstream, UpstreamRefusal, type UpstreamTokens, type UpstreamUser } from './upstream.js'
-
-/** Tokens, and whose they are. */
-export interface UpstreamSession {
-  readonly tokens: UpstreamTokens
-  readonly user: UpstreamUser
-  /** What they were asked for (RFC 8707). */
-  readonly resource?: string | undefined
-}
-
-/** A grant with what is behind it, good now. */
-export interface LiveUpstream extends UpstreamSession {
-  readonly grant: Stored<GrantRecord>
-}
-
-/** What a grant record says of a session. */
-export function grantUpstream(
-  grantId: string,
-  session: UpstreamSession,
-  server: AuthorizationServer,
-  round: number = 0,
-): Pick<GrantRecord, 'upstream' | 'endsAt'> {
-  const { tokens, user, resource } = session
-  const { expiresAt } = tokens
-  const renewable = tokens.refreshToken !== undefined
-  const sealed = server.keys.sealer.seal(placeOf(grantId), JSON.stringify({ tokens, user }))
-  const obtainedAt = server.deps.now()
-  return {
-    upstream: { sealed, expiresAt, renewable, round, obtainedAt, resource },
-    endsAt: renewable ? undefined : expiresAt,
-  }
-}
-
-/** The session of a grant; undefined where no secret of ours opens it any more. */
-function openSession(
-  grantId: string,
-  { sealed, resource }: GrantUpstream,
-  server: AuthorizationServer,
-): UpstreamSession | undefined {
-  const text = server.keys.sealer.open(placeOf(grantId), sealed)
-  return text === undefined ? undefined : { ...(JSON.parse(text) as UpstreamSession), resource }
-}
-
-function placeOf(grantId: string): string {
-  return `grant ${grantId}`
-}
+import { UpstreamRefusal, type UpstreamTokens, type UpstreamUser } from './upstream.js'
 
 /** A token that was refused is not worth renewing at each request that comes with it. */
 const REFUSED_AGAIN_MILLISECONDS = 60_000
@@ -67,19 +29,19 @@ export async function findUpstream(
   found: Stored<GrantRecord>,
   server: AuthorizationServer,
   context: VerifyContext,
-): Promise<LiveUpstream | undefined> {
+): Promise<KeptSession | undefined> {
   let grant: Stored<GrantRecord> | undefined = found
   for (let isFresh = false; grant !== undefined; isFresh = true) {
-    const { upstream } = grant.data
-    const session = upstream && openSession(grantId, upstream, server)
-    if (upstream === undefined || session === undefined) return undefined
-    if (isFresh || !isEnding(upstream, server)) {
+    const session = openSession(grantId, grant.data, server)
+    if (session === undefined) return undefined
+    const { kept } = session
+    if (isFresh || !isEnding(kept, server)) {
       const user = await identify(session, grant.data, server, context)
-      if (user !== undefined) return { ...session, user, grant }
-      const isOld = server.deps.now() - upstream.obtainedAt >= REFUSED_AGAIN_MILLISECONDS
-      if (isFresh || !upstream.renewable || !isOld) return undefined
+      if (user !== undefined) return { ...session, user }
+      const isOld = server.deps.now() - kept.obtainedAt >= REFUSED_AGAIN_MILLISECONDS
+      if (isFresh || !kept.renewable || !isOld) return undefined
     }
-    grant = await renew(grantId, upstream.round, server, context)
+    grant = await renew(grantId, kept.round, server, context)
   }
   return undefined
 }
@@ -123,9 +85,8 @@ export async function keepUpstream(
   report: Report,
 ): Promise<void> {
   const context: VerifyContext = { report, refuse: () => null }
-  const { upstream } = stored.data
-  const isRenewable = upstream?.renewable === true
-  const grant = isRenewable ? await renew(grantId, upstream.round, server, context) : stored
+  const kept = openSession(grantId, stored.data, server)?.kept
+  const grant = kept?.renewable === true ? await renew(grantId, kept.round, server, context) : stored
   if (grant === undefined) throw refusedGrant('the identity provider ended it; the grant is revoked')
   if ((await findUpstream(grantId, grant, server, context)) !== undefined) return
   await revokeGrant(grantId, grant.data, 'upstream', server, report)
@@ -163,33 +124,33 @@ async function renewOnce(
   const since = deps.now()
   for (;;) {
     const stored = await grants.get(grantId)
-    const upstream = stored?.data.upstream
-    if (stored === undefined || upstream === undefined) return undefined
-    if (upstream.round > round) return stored
+    const session = stored && openSession(grantId, stored.data, server)
+    if (stored === undefined || session === undefined) return undefined
+    const { kept } = session
+    if (kept.round > round) return stored
     const now = deps.now()
-    if (upstream.leasedUntil !== undefined && upstream.leasedUntil > now) {
+    if ((kept.leasedUntil ?? 0) > now) {
       if (now - since > LONGEST_WAIT_MILLISECONDS)
         throw unavailable('another process is renewing for too long')
       await new Promise<void>((resolve) => deps.after(LOOK_AGAIN_MILLISECONDS, resolve))
       continue
     }
-    const leased = { ...stored.data, upstream: { ...upstream, leasedUntil: now + LEASE_MILLISECONDS } }
+    const leased = { ...stored.data, upstream: { ...kept, leasedUntil: now + LEASE_MILLISECONDS } }
     const taken = await grants.replace(grantId, stored, leased)
-    if (taken !== undefined) return renewLeased(grantId, taken, upstream, server, context)
+    if (taken !== undefined) return renewLeased(grantId, taken, session, server, context)
   }
 }
 
 async function renewLeased(
   grantId: string,
   taken: Stored<GrantRecord>,
-  upstream: GrantUpstream,
+  session: KeptSession,
   server: AuthorizationServer,
   context: VerifyContext,
 ): Promise<Stored<GrantRecord> | undefined> {
   const { report } = context
-  const session = openSession(grantId, upstream, server)
-  if (session === undefined) return undefined
-  const origin = { scopes: taken.data.scopes, resource: session.resource }
+  const { kept, resource } = session
+  const origin = { scopes: taken.data.scopes, resource }
   let tokens: UpstreamTokens
   try {
     tokens = await asking(server, report, 'refresh', () =>
@@ -201,10 +162,10 @@ async function renewLeased(
       return undefined
     }
     // Whoever comes next need not wait for the end of the lease. That this may fail as well changes nothing: then they wait.
-    await server.grants.replace(grantId, taken, { ...taken.data, upstream }).catch(() => undefined)
+    await server.grants.replace(grantId, taken, { ...taken.data, upstream: kept }).catch(() => undefined)
     throw error
   }
-  return writeRenewed(grantId, { ...session, tokens }, upstream.round + 1, server, report)
+  return writeRenewed(grantId, { ...session, tokens }, kept.round + 1, server, report)
 }
 
 /** Writes new tokens into a grant, whatever else was changed in it meanwhile: the old ones may be worth nothing by now. */
@@ -231,56 +192,4 @@ async function writeRenewed(
     report({ type: 'upstream.renewed', clientId: data.clientId, subject: data.subject })
     return written
   }
-}
-
-/** Gives back what is behind a grant that has ended. */
-export async function giveBack(
-  grantId: string,
-  { upstream }: GrantRecord,
-  server: AuthorizationServer,
-  report: Report,
-): Promise<void> {
-  const session = upstream && openSession(grantId, upstream, server)
-  if (session !== undefined) await giveUp(session.tokens, server, report)
-}
-
-/** Gives tokens back that nobody needs. A failure is told, and nothing more: they end by themselves. */
-export async function giveUp(
-  tokens: UpstreamTokens,
-  server: AuthorizationServer,
-  report: Report,
-): Promise<void> {
-  await asking(server, report, 'revoke', () => upstreamOf(server).revoke(tokens)).catch(() => undefined)
-}
-
-/** Asks the identity provider, and tells operators where it failed. */
-export async function asking<Result>(
-  server: AuthorizationServer,
-  report: Report,
-  operation: 'sign_in' | 'refresh' | 'revoke' | 'identify',
-  ask: () => Promise<Result>,
-): Promise<Result> {
-  const { name } = upstreamOf(server)
-  try {
-    return await ask()
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    if (error instanceof UpstreamRefusal) {
-      report({ type: 'upstream.refused', name, operation, error: error.code, detail: message })
-      throw error
-    }
-    report({ type: 'upstream.failed', name, operation, message })
-    throw unavailable(`${name}: ${message}`, error)
-  }
-}
-
-function unavailable(detail: string, cause?: unknown): OAuthError {
-  const words = 'The identity provider cannot be reached right now, try again shortly'
-  return new OAuthError('temporarily_unavailable', words, { detail, cause })
-}
-
-/** The identity provider of a server whose grants have something behind them. */
-export function upstreamOf({ upstream }: AuthorizationServer): Upstream {
-  if (upstream === undefined) throw new TypeError('this authorization server has no identity provider')
-  return upstream
 }
