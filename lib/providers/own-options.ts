@@ -4,19 +4,18 @@ import { checkUrl } from '../protocol/urls.js'
 
 type Read = (read: OptionReader, name: string) => unknown
 
-const READERS = {
+/** How an option is read; a `base` is a URL that others begin with, with or without a slash at its end, and a host alone means https. */
+export type OptionKind = 'text' | 'url' | 'base' | 'flag' | 'texts' | 'scopes' | 'seconds'
+
+const READERS: Readonly<Record<OptionKind, Read>> = {
   text: (read, name) => read.text(name),
   url: (read, name) => read.url(name),
-  /** A URL that others begin with, with or without a slash at its end; a host alone means https. */
   base: readBase,
   flag: (read, name) => read.flag(name),
   texts: (read, name) => read.texts(name),
   scopes: (read, name) => read.scopes(name),
   seconds: (read, name) => read.seconds(name, 0),
-} satisfies Record<string, Read>
-
-/** How an option is read. */
-export type OptionKind = keyof typeof READERS
+}
 
 /** How one option is read. A name alone may be left out; `required` says what to write; `holds` names what an object may hold. */
 export type OwnOption =

@@ -2,6 +2,7 @@
 import type { OptionReader } from '../../protocol/options.js'
 import type { RegisteredApp } from '../idp/idp.js'
 import { jwtIdentification } from '../oidc-proxy.js'
+import type { OwnOption } from '../own-options.js'
 import type { UpstreamDescription } from '../proxy/description.js'
 import type { ProxyFacts } from '../proxy/proxy-options.js'
 import { explainEntra } from './errors.js'
@@ -29,12 +30,12 @@ const SCOPE_ADVICE =
   'name a scope under "Expose an API" of the app registration, e.g. ["mcp.use"]; without one, tokens are for Microsoft Graph'
 
 /** How they are read. */
-export const ENTRA_OPTIONS = {
+export const ENTRA_OPTIONS: Readonly<Record<keyof EntraOptions, OwnOption>> = {
   requiredScopes: { kind: 'scopes', required: SCOPE_ADVICE },
   identifierUri: 'text',
   additionalAuthorizeScopes: 'scopes',
   tokenIssuer: 'url',
-} as const
+}
 
 /** What differs between them. */
 export interface EntraTenant extends EntraOptions, Pick<UpstreamDescription, 'endpoints'> {
