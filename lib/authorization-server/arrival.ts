@@ -1,7 +1,9 @@
 // Somebody comes back from the identity provider: what they brought is exchanged once, verified, and becomes what they went for.
 import { OAuthError } from '../protocol/errors.js'
+import { asking, upstreamOf } from './ask-upstream.js'
 import { mayRedirectTo } from './clients.js'
 import { decide, decidedBefore, refusalTo } from './consent.js'
+import type { UpstreamSession } from './kept-upstream.js'
 import type { Client, TransactionRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 import { type Transaction, decideTransaction, readTransaction } from './transaction.js'
@@ -16,7 +18,6 @@ import {
   releaseTrip,
 } from './trip.js'
 import { UpstreamRefusal, type UpstreamTrip } from './upstream.js'
-import { type UpstreamSession, asking, upstreamOf } from './upstream-session.js'
 
 /** What becomes of a browser that came back. */
 export type Arrived =

@@ -1,9 +1,9 @@
 // A decision becomes a grant that waits for its code to be redeemed (RFC 6749 4.1.2).
 import { addConnection } from './connections.js'
 import { codeOf } from './handles.js'
+import { type UpstreamSession, grantUpstream } from './kept-upstream.js'
 import type { AuthorizationRequest, Client, GrantRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
-import { type UpstreamSession, grantUpstream } from './upstream-session.js'
 
 /** What is granted to whom. */
 export interface Granted {

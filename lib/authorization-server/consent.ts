@@ -7,10 +7,10 @@ import { missingScopes } from '../protocol/scopes.js'
 import { keyOf } from './clients.js'
 import { type Granted, beginGrant } from './begin-grant.js'
 import { codeOf } from './handles.js'
+import type { UpstreamSession } from './kept-upstream.js'
 import type { Arrival, AuthorizationRequest, Client, Decision, RememberedRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 import { type Transaction, decideTransaction } from './transaction.js'
-import type { UpstreamSession } from './upstream-session.js'
 
 /** Who decides: a user, or before anybody knows whose it is, a browser. */
 export type Whose = { readonly subject: string } | { readonly browser: string }

@@ -1,8 +1,8 @@
 // How a grant ends: by its client, its user, or a sign that somebody stole from it.
 import type { RevocationCause } from '../runtime/events.js'
+import { giveBack } from './kept-upstream.js'
 import type { GrantRecord } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
-import { giveBack } from './upstream-session.js'
 
 /** Ends a grant: from the next request on, everything that came of it is worth nothing, in every process. */
 export async function revokeGrant(

@@ -1,11 +1,11 @@
 // A browser's way to the identity provider and back: begun only once a person has agreed, bound to that browser, and finished once
 // (RFC 6749 10.12, RFC 9700 4.7, MCP "confused deputy").
 import type { Stored } from '../stores/collection.js'
+import { asking, upstreamOf } from './ask-upstream.js'
 import { keyOf } from './clients.js'
 import type { AuthorizationRequest, TripRecord } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 import type { UpstreamTrip } from './upstream.js'
-import { asking, upstreamOf } from './upstream-session.js'
 
 /** A trip as it was read. */
 export interface Trip {

@@ -86,11 +86,19 @@ export async function keepUpstream(
 ): Promise<void> {
   const context: VerifyContext = { report, refuse: () => null }
   const kept = openSession(grantId, stored.data, server)?.kept
-  const grant = kept?.renewable === true ? await renew(grantId, kept.round, server, context) : stored
+  const isDue = kept?.renewable === true && !isKept(kept, server)
+  const grant = isDue ? await renew(grantId, kept.round, server, context) : stored
   if (grant === undefined) throw refusedGrant('the identity provider ended it; the grant is revoked')
   if ((await findUpstream(grantId, grant, server, context)) !== undefined) return
   await revokeGrant(grantId, grant.data, 'upstream', server, report)
   throw refusedGrant('the identity provider no longer vouches for its user; the grant is revoked')
+}
+
+/** What was renewed since the client renewed its own access last, and just now, was renewed for this. */
+const KEPT_MILLISECONDS = 60_000
+
+function isKept({ round, keptRound = 0, obtainedAt }: GrantUpstream, { deps }: AuthorizationServer): boolean {
+  return round > keptRound && deps.now() - obtainedAt < KEPT_MILLISECONDS
 }
 
 /** Longer than one renewal can take, so that it ends only where the process did. */
@@ -158,14 +166,32 @@ async function renewLeased(
     )
   } catch (error) {
     if (error instanceof UpstreamRefusal) {
+      // A process whose lease ran out may have been faster in the end.
+      const current = await server.grants.get(grantId)
+      if ((current?.data.upstream?.round ?? 0) > kept.round) return current
       await revokeGrant(grantId, taken.data, 'upstream', server, report)
       return undefined
     }
     // Whoever comes next need not wait for the end of the lease. That this may fail as well changes nothing: then they wait.
-    await server.grants.replace(grantId, taken, { ...taken.data, upstream: kept }).catch(() => undefined)
+    await release(grantId, taken, server).catch(() => undefined)
     throw error
   }
   return writeRenewed(grantId, { ...session, tokens }, kept.round + 1, server, report)
+}
+
+/** Gives up a lease, whatever else was changed in the grant meanwhile. */
+async function release(
+  grantId: string,
+  taken: Stored<GrantRecord>,
+  { grants }: AuthorizationServer,
+): Promise<void> {
+  const until = taken.data.upstream?.leasedUntil
+  let current: Stored<GrantRecord> | undefined = taken
+  while (current?.data.upstream !== undefined && current.data.upstream.leasedUntil === until) {
+    const upstream: GrantUpstream = { ...current.data.upstream, leasedUntil: undefined }
+    if ((await grants.replace(grantId, current, { ...current.data, upstream })) !== undefined) return
+    current = await grants.get(grantId)
+  }
 }
 
 /** Writes new tokens into a grant, whatever else was changed in it meanwhile: the old ones may be worth nothing by now. */
@@ -185,7 +211,9 @@ async function writeRenewed(
     }
     const { data } = stored
     const scopes = upstreamOf(server).granted(data.scopes, session.tokens, session.user)
-    const next: GrantRecord = { ...data, scopes, ...grantUpstream(grantId, session, server, round) }
+    const { upstream, endsAt } = grantUpstream(grantId, session, server, round)
+    const keptRound = data.upstream?.keptRound
+    const next: GrantRecord = { ...data, scopes, upstream: { ...upstream, keptRound }, endsAt }
     const end = Math.min(stored.expiresAt, next.endsAt ?? Infinity)
     const written = await server.grants.replace(grantId, stored, next, end)
     if (written === undefined) continue
