@@ -1,4 +1,4 @@
-// People sign in at Microsoft Entra ID. Register an app with the redirect URI http://127.0.0.1:3000/auth/callback of the platform "Web", and a
+// People sign in at Microsoft Entra ID. Register an app with the redirect URI http://localhost:3000/auth/callback of the platform "Web", and a
 // scope "mcp.use" under "Expose an API": docs/providers.md.
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
@@ -7,7 +7,7 @@ import { getAccessToken, mcpAuth } from 'express-mcp-auth'
 import { AzureProvider } from 'express-mcp-auth/providers/azure'
 import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
 
-const { PORT = '3000', BASE_URL = `http://127.0.0.1:${PORT}`, STORE = '.mcp-auth/azure.sqlite' } = process.env
+const { PORT = '3000', BASE_URL = `http://localhost:${PORT}`, STORE = '.mcp-auth/azure.sqlite' } = process.env
 const { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = process.env
 const { AZURE_CLIENT_SECRET: clientSecret, SECRET } = process.env
 if (!tenantId || !clientId || !clientSecret || !SECRET) {
@@ -38,6 +38,6 @@ const app = express()
 app.use(mcpAuth(provider))
 app.all('/mcp', toNodeHandler(handler))
 
-export const server = app.listen(Number(PORT), '127.0.0.1')
+export const server = app.listen(Number(PORT))
 server.on('listening', () => console.log(`${BASE_URL}/mcp takes whoever signs in at the tenant ${tenantId}`))
 server.on('close', () => void store.close())

@@ -9,7 +9,7 @@ import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
 
 const {
   PORT = '3000',
-  BASE_URL = `http://127.0.0.1:${PORT}`,
+  BASE_URL = `http://localhost:${PORT}`,
   STORE = '.mcp-auth/on-behalf-of.sqlite',
 } = process.env
 const { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = process.env
@@ -50,6 +50,6 @@ const app = express()
 app.use(mcpAuth(new AzureProvider({ ...common, ...scopes })))
 app.all('/mcp', toNodeHandler(handler))
 
-export const server = app.listen(Number(PORT), '127.0.0.1')
+export const server = app.listen(Number(PORT))
 server.on('listening', () => console.log(`${BASE_URL}/mcp takes whoever signs in at the tenant ${tenantId}`))
 server.on('close', () => void store.close())
