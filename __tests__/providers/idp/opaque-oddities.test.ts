@@ -277,8 +277,9 @@ describe('GitHub', () => {
     })
   })
 
-  it('is given its token back by the app that it belongs to', async () => {
+  it('is given its access token back by the app that it belongs to, and can take no other', async () => {
     const { site, told } = await enter(create, github, {
+      'POST https://github.com/login/oauth/access_token': { ...TOKENS, scope: 'user' },
       'DELETE https://api.github.com/applications/our-app/token': answer(204),
     })
     // Whoever registers again with the same is the same.
@@ -451,6 +452,30 @@ describe('Clerk', () => {
   it('N3 cannot say who somebody is where it refuses this app', async () => {
     const { told } = await enter(clerkOf, clerk, { [CLERK_INFO]: answer(401, { error: 'invalid_client' }) })
     expect(told).toMatchObject({ error: 'temporarily_unavailable' })
+  })
+})
+
+describe('what went wrong is said in words that help:', () => {
+  it.each<[name: string, create: Create, error: string, advice: string | undefined]>([
+    [
+      'GitHub',
+      (common) => new GitHubProvider(common),
+      'redirect_uri_mismatch',
+      'authorization callback URL of the app',
+    ],
+    ['GitHub', (common) => new GitHubProvider(common), 'application_suspended', undefined],
+    ['GitLab', (common) => new GitLabProvider(common), 'invalid_scope', 'tick every scope'],
+    ['GitLab', (common) => new GitLabProvider(common), 'unauthorized_client', undefined],
+  ])('%s, %s', async (_name, create, error, advice) => {
+    const site = await open(create, {})
+    const { url, browser } = await site.leave(await site.register())
+    const back = new URL(site.callbackUrl)
+    back.searchParams.set('error', error)
+    back.searchParams.set('state', String(url.searchParams.get('state')))
+    const { url: told } = await browser.go(back, 'http://127.0.0.1:33418/')
+    expect(Object.fromEntries(told.searchParams)).toMatchObject({ error: 'server_error' })
+    const { detail } = site.events.find(({ type }) => type === 'upstream.refused') as { detail: string }
+    expect(detail).toMatch(advice ?? new RegExp(`: ${error}$`))
   })
 })
 

@@ -95,7 +95,7 @@ const ROWS: readonly Row[] = [
         answer(200, { ...GOOGLE_SAYS, aud: 'other-app', azp: 'our-app' }),
       ],
       ['a token that does not say for whom', answer(200, { ...GOOGLE_SAYS, aud: undefined })],
-      ['a token without "openid"', answer(200, { ...GOOGLE_SAYS, sub: undefined })],
+      ['a token without "openid"', answer(200, { ...GOOGLE_SAYS, sub: undefined, scope: undefined })],
       ['an expired token', answer(200, { ...GOOGLE_SAYS, exp: String(NOW) })],
     ],
     profile: { 'GET https://openidconnect.googleapis.com/v1/userinfo': answer(403) },

@@ -64,6 +64,11 @@ export const GitHubProvider: IdentityProviderClass<GitHubOptions> = defineIdenti
         read,
       ),
     },
+    // https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-authorization-request-errors
+    explain: (error) =>
+      error === 'redirect_uri_mismatch'
+        ? 'register "baseUrl" with "/auth/callback" as the authorization callback URL of the app'
+        : undefined,
     // Not RFC 7009: https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
     revocation: (token, kind) =>
       kind === 'access_token'

@@ -30,6 +30,10 @@ export const GitLabProvider: IdentityProviderClass<GitLabOptions> = defineIdenti
     authMethod: 'client_secret_post',
     requiredScopes: ['openid', 'profile'],
     forwardsResource: false,
+    explain: (error) =>
+      error === 'invalid_scope'
+        ? 'tick every scope that is asked for at the application in GitLab'
+        : undefined,
     identification: {
       by: 'access_token',
       verifier: new TokenInfoVerifier(
