@@ -3,11 +3,13 @@ import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import {
   IntrospectionTokenVerifier,
   JWTVerifier,
+  OAuthProxy,
   RemoteAuthProvider,
   StaticTokenVerifier,
   mcpAuth,
   providerFromEnv,
 } from 'express-mcp-auth'
+import type { ServerProvider } from '../../lib/providers/server-provider.js'
 import { configErrorOf } from '../support/config-error.js'
 import {
   ISSUER,
@@ -33,6 +35,13 @@ const from = (variables: Environment): ReturnType<typeof providerFromEnv> => pro
 const errorOf = (variables: Environment): { code: string; message: string } =>
   configErrorOf(() => from(variables))
 const { context } = createRecorder()
+/** Lets go of the store that it made. */
+const close = async (provider: ReturnType<typeof providerFromEnv>): Promise<void> =>
+  (provider as Partial<ServerProvider>).close?.()
+/** In the order in which they are told. */
+const PROVIDERS =
+  'jwt, introspection, static, remote, oidc, oauth-proxy, github, google, azure, azure-b2c, workos, authkit, auth0, auth0-mcp, aws-cognito, ' +
+  'clerk, discord, hugging-face, keycloak, oci, descope, scalekit, supabase, propelauth, okta, gitlab'
 
 describe('providerFromEnv', () => {
   let key: SigningKey
@@ -286,6 +295,195 @@ describe('providerFromEnv', () => {
     })
   })
 
+  describe('an identity provider', () => {
+    const app = { CLIENT_ID: 'our-app', CLIENT_SECRET: 'our-secret', BASE_URL: BASE, SECRET }
+    const configUrl = `${ISSUER}/.well-known/openid-configuration`
+    const tenant = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+
+    it.each<[name: string, variables: Environment, provider: string]>([
+      ['github', app, 'GitHubProvider'],
+      ['google', app, 'GoogleProvider'],
+      ['azure', { ...app, TENANT_ID: tenant, REQUIRED_SCOPES: 'mcp.use' }, 'AzureProvider'],
+      [
+        'azure-b2c',
+        { ...app, TENANT_NAME: 'contoso', POLICY_NAME: 'p', REQUIRED_SCOPES: 'mcp.use' },
+        'AzureB2CProvider',
+      ],
+      ['workos', { ...app, AUTHKIT_DOMAIN: 'notes.authkit.app' }, 'WorkOSProvider'],
+      ['authkit', { BASE_URL: BASE, AUTHKIT_DOMAIN: 'https://notes.authkit.app' }, 'AuthKitProvider'],
+      ['auth0', { ...app, DOMAIN: 'notes.eu.auth0.com', AUDIENCE: 'api' }, 'Auth0Provider'],
+      ['auth0-mcp', { BASE_URL: BASE, CONFIG_URL: configUrl }, 'Auth0MCPProvider'],
+      ['aws-cognito', { ...app, USER_POOL_ID: 'eu-central-1_a' }, 'AWSCognitoProvider'],
+      ['clerk', { ...app, DOMAIN: 'notes.clerk.accounts.dev' }, 'ClerkProvider'],
+      ['discord', app, 'DiscordProvider'],
+      ['hugging-face', app, 'HuggingFaceProvider'],
+      [
+        'keycloak',
+        { BASE_URL: BASE, REALM_URL: 'https://sso.example.com/realms/notes' },
+        'KeycloakAuthProvider',
+      ],
+      ['oci', { ...app, CONFIG_URL: configUrl }, 'OCIProvider'],
+      ['descope', { BASE_URL: BASE, PROJECT_ID: 'P2abc' }, 'DescopeProvider'],
+      [
+        'scalekit',
+        { BASE_URL: BASE, ENVIRONMENT_URL: 'https://a.scalekit.com', RESOURCE_ID: 'res_1' },
+        'ScalekitProvider',
+      ],
+      ['supabase', { BASE_URL: BASE, PROJECT_URL: 'https://abc.supabase.co' }, 'SupabaseProvider'],
+      [
+        'propelauth',
+        {
+          BASE_URL: BASE,
+          AUTH_URL: 'https://auth.example.com',
+          INTROSPECTION_CLIENT_ID: 'id',
+          INTROSPECTION_CLIENT_SECRET: 'secret',
+        },
+        'PropelAuthProvider',
+      ],
+      ['okta', { ...app, OKTA_DOMAIN: 'example.okta.com' }, 'OktaProvider'],
+      ['gitlab', app, 'GitLabProvider'],
+      ['oidc', { ...app, CONFIG_URL: configUrl }, 'OIDCProxy'],
+    ])('%s', async (name, variables, provider) => {
+      const built = from({ PROVIDER: name, ...variables })
+      expect(built.constructor.name).toBe(provider)
+      expect(built).toMatchObject({ baseUrl: BASE, resourceUrl: RESOURCE })
+      await close(built)
+    })
+
+    it('takes options of every kind', async () => {
+      const built = from({
+        PROVIDER: 'oidc',
+        ...app,
+        CONFIG_URL: configUrl,
+        SCOPES_SUPPORTED: 'a,b',
+        CONSENT: 'remember',
+        CLIENT_REGISTRATION: '{"maxPerHour":5}',
+        CLIENT_ID_METADATA_DOCUMENTS: 'false',
+        EXTRA_AUTHORIZE_PARAMS: '{"prompt":"login"}',
+        ACCESS_TOKEN_SECONDS: '60',
+        VERIFY_ID_TOKEN: 'true',
+        RESOURCE_NAME: 'Notes',
+      })
+      expect((built as ServerProvider).authorizationServer.settings).toMatchObject({
+        scopesSupported: ['openid', 'a', 'b', 'offline_access'],
+        consent: 'remember',
+        registration: { maxPerHour: 5 },
+        documents: undefined,
+        accessTokenSeconds: 60,
+        resourceName: 'Notes',
+      })
+      await close(built)
+    })
+
+    it('takes several secrets as JSON, and one as it is', async () => {
+      for (const secret of [JSON.stringify([SECRET, 'y'.repeat(32)]), '{'.padStart(33, 'x')]) {
+        await close(from({ PROVIDER: 'github', ...app, SECRET: secret }))
+      }
+    })
+
+    it.each<[rule: string, variables: Environment, code: string, message: string]>([
+      [
+        'no client ID',
+        { PROVIDER: 'github', BASE_URL: BASE },
+        'ERR_MCP_AUTH_MISSING_OPTION',
+        'GitHubProvider: MCP_AUTH_CLIENT_ID is missing',
+      ],
+      [
+        'no tenant',
+        { PROVIDER: 'azure', ...app, REQUIRED_SCOPES: 'a' },
+        'ERR_MCP_AUTH_MISSING_OPTION',
+        'AzureProvider: MCP_AUTH_TENANT_ID is missing',
+      ],
+      [
+        'no realm',
+        { PROVIDER: 'keycloak', BASE_URL: BASE },
+        'ERR_MCP_AUTH_MISSING_OPTION',
+        'KeycloakAuthProvider: MCP_AUTH_REALM_URL is missing',
+      ],
+      [
+        'a variable of another',
+        { PROVIDER: 'github', ...app, TENANT_ID: 'x' },
+        'ERR_MCP_AUTH_UNKNOWN_OPTION',
+        'MCP_AUTH_TENANT_ID means nothing to the provider github',
+      ],
+      [
+        'what is no text, e.g. a store',
+        { PROVIDER: 'github', ...app, STORE: 'redis://' },
+        'ERR_MCP_AUTH_UNKNOWN_OPTION',
+        'MCP_AUTH_STORE means nothing to the provider github',
+      ],
+      [
+        'a short secret',
+        { PROVIDER: 'github', ...app, SECRET: 'short' },
+        'ERR_MCP_AUTH_WEAK_KEY',
+        'MCP_AUTH_SECRET',
+      ],
+      [
+        'parameters that are no JSON',
+        { PROVIDER: 'github', ...app, EXTRA_AUTHORIZE_PARAMS: 'a=b' },
+        'ERR_MCP_AUTH_ENVIRONMENT',
+        'MCP_AUTH_EXTRA_AUTHORIZE_PARAMS is not JSON',
+      ],
+      [
+        'secrets that are broken JSON',
+        { PROVIDER: 'github', ...app, SECRET: '["a' },
+        'ERR_MCP_AUTH_ENVIRONMENT',
+        'MCP_AUTH_SECRET is not JSON',
+      ],
+      [
+        'a misspelled one',
+        { PROVIDER: 'gihtub', ...app },
+        'ERR_MCP_AUTH_UNKNOWN_OPTION',
+        'Did you mean "github"?',
+      ],
+    ])('refuses %s', (_rule, variables, code, message) => {
+      expect(errorOf(variables)).toEqual({ code, message: expect.stringContaining(message) })
+    })
+  })
+
+  describe('oauth-proxy', () => {
+    const complete = {
+      PROVIDER: 'oauth-proxy',
+      UPSTREAM_AUTHORIZATION_ENDPOINT: `${ISSUER}/authorize`,
+      UPSTREAM_TOKEN_ENDPOINT: `${ISSUER}/token`,
+      UPSTREAM_CLIENT_ID: 'our-app',
+      UPSTREAM_CLIENT_SECRET: 'our-secret',
+      BASE_URL: BASE,
+      SECRET,
+    }
+
+    it.each<[rule: string, variables: Environment]>([
+      ['keys', { JWKS_URI: `${ISSUER}/jwks`, UPSTREAM_ISSUER: ISSUER, AUDIENCE: 'our-app' }],
+      ['introspection', { INTROSPECTION_URL: `${ISSUER}/introspect` }],
+    ])('verifies upstream tokens by %s', async (_rule, variables) => {
+      const built = from({ ...complete, ...variables })
+      expect(built).toBeInstanceOf(OAuthProxy)
+      await close(built)
+    })
+
+    it.each<[rule: string, variables: Environment, message: string]>([
+      ['no way to verify', {}, 'set either MCP_AUTH_JWKS_URI or MCP_AUTH_INTROSPECTION_URL'],
+      [
+        'two ways to verify',
+        { JWKS_URI: `${ISSUER}/jwks`, INTROSPECTION_URL: `${ISSUER}/introspect` },
+        'set either MCP_AUTH_JWKS_URI or MCP_AUTH_INTROSPECTION_URL',
+      ],
+      ['keys without an issuer', { JWKS_URI: `${ISSUER}/jwks` }, 'MCP_AUTH_UPSTREAM_ISSUER is missing'],
+      [
+        'keys without an audience',
+        { JWKS_URI: `${ISSUER}/jwks`, UPSTREAM_ISSUER: ISSUER },
+        'MCP_AUTH_AUDIENCE is missing',
+      ],
+      [
+        'no client',
+        { UPSTREAM_CLIENT_ID: '', JWKS_URI: `${ISSUER}/jwks`, UPSTREAM_ISSUER: ISSUER, AUDIENCE: 'a' },
+        'OAuthProxy: MCP_AUTH_UPSTREAM_CLIENT_ID is missing',
+      ],
+    ])('refuses %s', (_rule, variables, message) => {
+      expect(errorOf({ ...complete, ...variables }).message).toContain(message)
+    })
+  })
+
   describe('refuses', () => {
     const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({
       type: 'spki',
@@ -302,13 +500,13 @@ describe('providerFromEnv', () => {
         'no provider',
         {},
         'ERR_MCP_AUTH_ENVIRONMENT',
-        'MCP_AUTH_PROVIDER is missing: set it to one of jwt, introspection, static, remote',
+        `MCP_AUTH_PROVIDER is missing: set it to one of ${PROVIDERS}`,
       ],
       [
         'an empty provider',
         { PROVIDER: '' },
         'ERR_MCP_AUTH_ENVIRONMENT',
-        'MCP_AUTH_PROVIDER is missing: set it to one of jwt, introspection, static, remote',
+        `MCP_AUTH_PROVIDER is missing: set it to one of ${PROVIDERS}`,
       ],
       [
         'an unknown provider',
@@ -320,7 +518,7 @@ describe('providerFromEnv', () => {
         'a provider called like a member of every object',
         { PROVIDER: 'constructor' },
         'ERR_MCP_AUTH_UNKNOWN_OPTION',
-        'MCP_AUTH_PROVIDER has no provider "constructor". Known: jwt, introspection, static, remote',
+        `MCP_AUTH_PROVIDER has no provider "constructor". Known: ${PROVIDERS}`,
       ],
       [
         'a misspelled variable',
