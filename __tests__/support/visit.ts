@@ -9,6 +9,7 @@ import {
   startAuthorizationSite,
 } from './authorization-server.js'
 import { type Browser, type HtmlForm, type Shown, formOf } from './browser-session.js'
+import type { Site } from './site.js'
 
 /** A redirect URI on the web, beside the one on this machine. */
 export const WEB = 'https://app.example.com/cb'
@@ -30,7 +31,7 @@ export function visits(): Start {
 
 /** The way to begin, as a client writes it. */
 export function beginning(
-  site: AuthorizationSite,
+  site: Pick<Site, 'url'>,
   client: Registered,
   more: Record<string, string> = {},
 ): URL {
@@ -45,7 +46,7 @@ export interface Turn extends Shown {
 /** Begins in a browser and goes on to the page that is shown. */
 export async function begin(
   browser: Browser,
-  site: AuthorizationSite,
+  site: Pick<Site, 'url'>,
   client: Registered,
   more: Record<string, string> = {},
 ): Promise<Turn> {
@@ -56,7 +57,7 @@ export async function begin(
 /** Begins and signs in; the page where somebody decides. */
 export async function toConsent(
   browser: Browser,
-  site: AuthorizationSite,
+  site: Pick<Site, 'url'>,
   client: Registered,
   more: Record<string, string> = {},
   username = 'ada',
