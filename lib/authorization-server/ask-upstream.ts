@@ -27,7 +27,14 @@ export async function asking<Result>(
 /** Nothing was decided, and nothing is used up. */
 export function unavailable(detail: string, cause?: unknown): OAuthError {
   const words = 'The identity provider cannot be reached right now, try again shortly'
-  return new OAuthError('temporarily_unavailable', words, { detail, cause })
+  const retryAfterSeconds = retryAfterOf(cause)
+  return new OAuthError('temporarily_unavailable', words, { detail, cause, retryAfterSeconds })
+}
+
+/** Whoever knows when trying again makes sense may be some way down. */
+function retryAfterOf(cause: unknown): number | undefined {
+  if (!(cause instanceof Error)) return undefined
+  return cause instanceof OAuthError ? cause.retryAfterSeconds : retryAfterOf(cause.cause)
 }
 
 /** The identity provider of a server whose grants have something behind them. */

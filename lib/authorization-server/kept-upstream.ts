@@ -23,7 +23,7 @@ export function grantUpstream(
   session: UpstreamSession,
   server: AuthorizationServer,
   round: number = 0,
-): Pick<GrantRecord, 'upstream' | 'endsAt'> {
+): { readonly upstream: GrantUpstream; readonly endsAt: number | undefined } {
   const { tokens, user, resource } = session
   const { expiresAt } = tokens
   const renewable = tokens.refreshToken !== undefined

@@ -45,9 +45,14 @@ export class OwnTokens {
     })
   }
 
+  /** What a token of ours says, whatever became of its grant. Null for what is none, or has ended. */
+  read(token: string, context: VerifyContext = STANDALONE): Promise<VerifiedToken | null> {
+    return this.#verifier.verifyToken(token, context)
+  }
+
   /** Null for a token that is not, or no longer, good. Rejects where the store cannot say. */
   async verify(token: string, context: VerifyContext = STANDALONE): Promise<VerifiedToken | null> {
-    const verified = await this.#verifier.verifyToken(token, context)
+    const verified = await this.read(token, context)
     if (verified === null) return null
     const live = await findLiveGrant(verified.claims['jti'], { grants: this.#grants })
     if (live === undefined) {

@@ -151,6 +151,8 @@ export interface GrantUpstream {
   readonly renewable: boolean
   /** How often they were renewed. */
   readonly round: number
+  /** How often they had been when the client last renewed its own access. */
+  readonly keptRound?: number | undefined
   /** Milliseconds since the epoch. */
   readonly obtainedAt: number
   /** One process is renewing them, and the others wait for it. Milliseconds since the epoch. */

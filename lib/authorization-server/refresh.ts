@@ -52,7 +52,14 @@ export async function refresh(
       }
       const now = server.deps.now()
       await keepGrantKnown(grantId, grant, client, server, report)
-      const next: GrantRecord = { ...grant, generation: grant.generation + 1, rotatedAt: now }
+      const next: GrantRecord = {
+        ...grant,
+        generation: grant.generation + 1,
+        rotatedAt: now,
+        ...(grant.upstream !== undefined && {
+          upstream: { ...grant.upstream, keptRound: grant.upstream.round },
+        }),
+      }
       if (await server.grants.replace(grantId, stored, next, expiryOf(next, server))) {
         return tokensOf(grantId, next, scopes, server)
       }

@@ -7,10 +7,8 @@ import type { MessagePage, Page } from '../pages/page.js'
 import type { Route, RouteBody, RouteContext } from '../runtime/route.js'
 import { MAX_BODY_BYTES } from './endpoint.js'
 import { readForm } from './form.js'
+import { retryAfter } from './respond.js'
 import { describeThrown } from './verdicts.js'
-
-/** How long somebody should wait before they try again, in seconds. */
-const RETRY_SECONDS = '5'
 
 /** A route that answers with pages. `name` is that of its rate limit. */
 export function pageRoute(
@@ -38,7 +36,8 @@ export function pageRoute(
         const method = request.method ?? 'GET'
         context.report({ type: 'request.failed', method, path, message: describeThrown(error) })
         const page = messagePage(server, 'unavailable', 503)
-        return { ...page, headers: { ...page.headers, 'Retry-After': RETRY_SECONDS } }
+        const wait = retryAfter(error instanceof OAuthError ? error : {})
+        return { ...page, headers: { ...page.headers, 'Retry-After': wait } }
       }
     },
   }

@@ -60,7 +60,10 @@ const CLOSE = { Connection: 'close' }
 
 const DEFAULT_RETRY_SECONDS = 5
 
-function retryAfter({ retryAfterSeconds = 0 }: OAuthError): string {
+/** Seconds after which trying again makes sense (RFC 9110 10.2.3). */
+export function retryAfter({
+  retryAfterSeconds = 0,
+}: Partial<Pick<OAuthError, 'retryAfterSeconds'>>): string {
   const usable = Number.isSafeInteger(retryAfterSeconds) && retryAfterSeconds > 0
   return String(usable ? retryAfterSeconds : DEFAULT_RETRY_SECONDS)
 }

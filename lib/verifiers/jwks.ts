@@ -46,12 +46,13 @@ export interface RemoteKeysOptions {
   readonly url: string
   /** Overrides what the response says of its lifetime. */
   readonly cacheSeconds: number | undefined
+  /** At most one request in this time, whatever key IDs arrive. Default: 30, so that strangers cause two a minute. */
+  readonly cooldownSeconds?: number
 }
 
 const TIMEOUT_SECONDS = 5
 const DEFAULT_CACHE_SECONDS = 600
 const LONGEST_CACHE_SECONDS = 24 * 3600
-/** At most one request in this time, whatever key IDs arrive: two a minute. */
 const COOLDOWN_SECONDS = 30
 /** How long keys are trusted beyond their lifetime while the provider cannot be reached. */
 const STALE_SECONDS = 24 * 3600
@@ -140,8 +141,8 @@ export class RemoteKeys implements KeySource {
   }
 
   async #fetch(context: VerifyContext): Promise<void> {
-    const { url } = this.#options
-    this.#nextAttempt = this.#deps.now() + COOLDOWN_SECONDS * 1000
+    const { url, cooldownSeconds = COOLDOWN_SECONDS } = this.#options
+    this.#nextAttempt = this.#deps.now() + cooldownSeconds * 1000
     try {
       const answer = await fetchJson({ url, timeoutSeconds: TIMEOUT_SECONDS }, this.#deps)
       if (answer.status !== 200) throw new Error(`status ${answer.status}`)

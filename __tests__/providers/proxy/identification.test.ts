@@ -165,12 +165,14 @@ describe('an ID token that comes with a code', () => {
     await expect(exchange({ endpoints })).rejects.toMatchObject({ code: 'invalid_id_token' })
   })
 
-  it('F5 cannot be judged while the keys cannot be fetched', async () => {
+  it('F5 cannot be judged while the keys cannot be fetched, and its code is used up', async () => {
     give({ id_token: idp.idToken() })
     idp.answers.set('/keys', bytesAnswer('', undefined, 500))
-    const failed = exchange()
-    await expect(failed).rejects.toThrow('the keys that ID tokens are signed with cannot be fetched')
-    await expect(failed).rejects.not.toBeInstanceOf(UpstreamRefusal)
+    await expect(exchange()).rejects.toMatchObject({
+      name: 'UpstreamRefusal',
+      code: 'temporarily_unavailable',
+      message: 'the keys that ID tokens are signed with cannot be fetched',
+    })
   })
 })
 
@@ -202,18 +204,27 @@ describe('an ID token that comes with renewed tokens', () => {
     expect(await refresh(before)).toMatchObject({ idToken: before })
   })
 
-  it.each<[rule: string, claims: Json]>([
-    ['of another user', { sub: 'user-2' }],
-    ['of another sign-in', { nonce: 'other' }],
-    ['for another app', { aud: 'other' }],
-    ['that has expired', { exp: 1 }],
-  ])('P4 is refused %s (OpenID Connect Core 12.2)', async (_rule, claims) => {
-    give({ id_token: idp.idToken(claims) })
+  it('P4 is refused of another user (OpenID Connect Core 12.2)', async () => {
+    give({ id_token: idp.idToken({ sub: 'user-2' }) })
     await expect(refresh(idp.idToken())).rejects.toMatchObject({
       name: 'UpstreamRefusal',
       code: 'invalid_id_token',
     })
   })
+
+  it.each<[rule: string, claims: Json]>([
+    ['of another sign-in', { nonce: 'other' }],
+    ['for another app', { aud: 'other' }],
+    ['that has expired', { exp: 1 }],
+  ])(
+    'P4 is not taken %s, and ends nothing: the one before still tells who signed in',
+    async (_rule, claims) => {
+      const before = idp.idToken()
+      give({ id_token: idp.idToken(claims) })
+      expect(await refresh(before)).toMatchObject({ idToken: before })
+      expect(await refresh(undefined)).toMatchObject({ idToken: undefined })
+    },
+  )
 
   it('F4 costs nobody the new refresh token while its keys cannot be fetched', async () => {
     const before = idp.idToken()

@@ -90,7 +90,7 @@ export class Identification {
    * The ID token that came with renewed tokens, or the one before (OpenID Connect Core 12.2): of the same user, and with the same nonce where it has
    * one.
    *
-   * @throws UpstreamRefusal where it is not good
+   * @throws UpstreamRefusal where it is that of another user
    */
   async renewedIdTokenOf(
     endpoints: UpstreamEndpoints,
@@ -104,8 +104,9 @@ export class Identification {
     try {
       return (await this.#believe(endpoints, idToken, occasion, context)) ?? before
     } catch (error) {
-      if (error instanceof UpstreamRefusal) throw error
-      // The refresh token may be a new one by now, and must not be lost because keys cannot be fetched.
+      // Somebody else's. Whatever else is wrong with it, the tokens are good: it is not taken, and the one before goes on.
+      const isOthers = earlier !== undefined && claimsOf(idToken)?.['sub'] !== earlier['sub']
+      if (isOthers && error instanceof UpstreamRefusal) throw error
       return before
     }
   }
@@ -175,7 +176,8 @@ export class Identification {
     const make = identification.by === 'access_token' ? identification.verifier : undefined
     const verifier = typeof make === 'function' ? make(endpoints) : undefined
     if (issuer === undefined || jwksUri === undefined) return { idTokens: undefined, verifier }
-    const keys = new RemoteKeys({ url: jwksUri, cacheSeconds: undefined }, this.#deps)
+    // ID tokens come in exchange for codes: no stranger can have keys fetched by them, and one that is new was published a moment ago.
+    const keys = new RemoteKeys({ url: jwksUri, cacheSeconds: undefined, cooldownSeconds: 0 }, this.#deps)
     return { idTokens: new IdTokenVerifier({ issuer, clientId, keys }, this.#deps), verifier }
   }
 }

@@ -59,7 +59,7 @@ export class UpstreamClient implements Upstream {
     const started = this.#deps.now()
     const parameters = this.#tokenParameters(trip, this.#description.tokenScopes === 'always')
     const answer = await this.#calls.redeem(endpoints, callback, trip, redirectUri, parameters)
-    const idToken = await this.#identification.idTokenOf(endpoints, answer, trip, context)
+    const idToken = await this.#identification.idTokenOf(endpoints, answer, trip, context).catch(afterwards)
     return { ...this.#tokensOf(answer, started), idToken }
   }
 
@@ -151,4 +151,10 @@ function placeOf(endpoints: UpstreamDescription['endpoints']): string {
   if (!('configUrl' in endpoints)) return endpoints.issuer ?? endpoints.tokenEndpoint
   const { configUrl, replaced } = endpoints
   return replaced?.issuer ?? issuerOfConfigUrl(configUrl) ?? configUrl
+}
+
+/** The code is used up: whoever comes back with it once more can only fail. */
+function afterwards(error: unknown): never {
+  if (error instanceof UpstreamRefusal) throw error
+  throw new UpstreamRefusal('temporarily_unavailable', (error as Error).message)
 }
