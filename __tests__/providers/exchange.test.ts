@@ -53,7 +53,7 @@ describe('exchangeToken asks', () => {
       scopes: ['read', 'write'],
       requestedTokenType: 'urn:ietf:params:oauth:token-type:jwt',
       actorToken: 'token-of-the-actor',
-      extraParams: { connection: 'c', grant_type: 'password' },
+      extraParams: { connection: 'c', grant_type: 'password', absent: undefined as never },
     })
     expect(service.requests).toMatchObject([{ method: 'POST', url: '/token' }])
     expect(service.requests[0]?.headers).toMatchObject({

@@ -96,6 +96,7 @@ describe('JWTVerifier', () => {
 
   it.each([
     ['a text', 'client-1', '"requiredClaims" takes an options object'],
+    ['no value for a claim', { tid: undefined }, '"requiredClaims": "tid" is missing'],
     ['a number for a claim', { tid: 7 }, '"requiredClaims": "tid" must be a string or a list of strings'],
   ])('refuses %s for the claims that are required', (_rule, requiredClaims, message) => {
     expect(() => create({ requiredClaims } as never)).toThrow(message)

@@ -174,7 +174,9 @@ function parseExtraParams(read: OptionReader): Readonly<Record<string, string>> 
   const given: object = read.raw('extraParams') ?? {}
   const names = Object.keys(given)
   const params = new OptionReader(read.name('extraParams'), given, names)
-  return Object.fromEntries(names.map((name) => [name, params.text(name) ?? '']))
+  return Object.fromEntries(
+    names.filter((name) => params.has(name)).map((name) => [name, params.text(name) as string]),
+  )
 }
 
 async function readSubjectToken(read: OptionReader): Promise<string> {

@@ -183,5 +183,7 @@ function parseRequiredClaims(read: OptionReader): ReadonlyMap<string, readonly s
   const claims: object = read.raw('requiredClaims') ?? {}
   const names = Object.keys(claims)
   const values = new OptionReader(read.name('requiredClaims'), claims, names)
-  return new Map(names.map((name) => [name, values.texts(name) ?? []]))
+  const valuesOf = (name: string): readonly string[] =>
+    values.texts(name) ?? missing(values, name, 'write a value that the claim has to hold')
+  return new Map(names.map((name) => [name, valuesOf(name)]))
 }
