@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type AuthEvent, OAuthError } from 'express-mcp-auth'
 import { type TestClock, testClock } from 'express-mcp-auth/testing'
-import { CachedDocument, type KnownDocument, maxAgeOf } from '../../lib/runtime/cached-document.js'
+import { CachedDocument, type KnownDocument } from '../../lib/runtime/cached-document.js'
 import { type Stub, jsonAnswer, startStub } from '../support/issuer.js'
 
 const DAY = 24 * 3600
@@ -166,22 +166,5 @@ describe('a cached document', () => {
     await arrived
     clock.advance(5)
     expect(await refused).toMatchObject({ detail: `${stub.url}: no complete answer within 5 s` })
-  })
-})
-
-describe('the lifetime of an answer', () => {
-  it.each<[header: string | undefined, seconds: number | undefined]>([
-    [undefined, undefined],
-    ['public', undefined],
-    ['max-age=60', 60],
-    ['public,MAX-AGE=60, must-revalidate', 60],
-    ['s-maxage=60', undefined],
-    ['x-max-age=60', undefined],
-    ['max-age=-1', undefined],
-    ['max-age=9999999999', undefined],
-    ['no-cache', 0],
-    ['max-age=60, No-Store', 0],
-  ])('with Cache-Control %j is %j', (header, seconds) => {
-    expect(maxAgeOf(new Headers(header === undefined ? {} : { 'cache-control': header }))).toBe(seconds)
   })
 })

@@ -6,6 +6,7 @@ import { type ClientMetadata, parseClientDocument } from '../protocol/client-met
 import { OAuthError } from '../protocol/errors.js'
 import type { Deps } from '../runtime/deps.js'
 import { FetchError, type JsonAnswer, withoutQuery } from '../runtime/fetch-json.js'
+import { maxAgeOf } from '../runtime/max-age.js'
 import { BadDocumentError, StatusError, fetchPublicJson } from '../runtime/public-fetch.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { type KeySet, parseKeySet } from '../verifiers/key-set.js'
@@ -229,9 +230,6 @@ function shown(url: string): string {
 
 /** RFC 9111 5.2.2, within bounds: a mistake there neither floods the host nor keeps a change away for long. */
 function lifetimeOf(headers: Headers): number {
-  const control = headers.get('cache-control') ?? ''
-  if (/\bno-(?:store|cache)\b/i.test(control)) return SHORTEST_CACHE_SECONDS
-  const maxAge = /\bmax-age=(\d{1,9})\b/i.exec(control)?.[1]
-  if (maxAge === undefined) return DEFAULT_CACHE_SECONDS
-  return Math.min(Math.max(Number(maxAge), SHORTEST_CACHE_SECONDS), LONGEST_CACHE_SECONDS)
+  const seconds = maxAgeOf(headers) ?? DEFAULT_CACHE_SECONDS
+  return Math.min(Math.max(seconds, SHORTEST_CACHE_SECONDS), LONGEST_CACHE_SECONDS)
 }

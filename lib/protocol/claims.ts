@@ -164,6 +164,12 @@ function isTime(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= LATEST_TIME
 }
 
+/** What names a user or an app for good. Some count theirs. */
+export function identifierOf(value: unknown): string | undefined {
+  if (typeof value === 'string' && value !== '') return value
+  return Number.isSafeInteger(value) ? String(value) : undefined
+}
+
 /** A claim for an event: short, and one line whatever it holds. */
 export function shown(value: unknown): string {
   const text = value === undefined ? 'nothing' : JSON.stringify(value)

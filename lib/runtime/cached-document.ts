@@ -1,4 +1,5 @@
 // A JSON document elsewhere that is fetched when it is needed, kept fresh, and served stale while it cannot be had.
+import { maxAgeOf } from './max-age.js'
 import { OAuthError } from '../protocol/errors.js'
 import type { Deps } from './deps.js'
 import type { AuthEvent } from './events.js'
@@ -104,12 +105,4 @@ export class CachedDocument<Value> {
       retryAfterSeconds: Math.max(1, Math.ceil((this.#nextAttempt - this.#deps.now()) / 1000)),
     })
   }
-}
-
-/** RFC 9111 5.2.2: the lifetime that a response states for itself, in seconds; 0 where it is not to be kept. */
-export function maxAgeOf(headers: Headers): number | undefined {
-  const control = headers.get('cache-control') ?? ''
-  if (/\bno-(?:store|cache)\b/i.test(control)) return 0
-  const seconds = /(?:^|[\s,])max-age=(\d{1,9})\b/i.exec(control)?.[1]
-  return seconds === undefined ? undefined : Number(seconds)
 }

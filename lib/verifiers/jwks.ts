@@ -2,6 +2,7 @@
 import { OAuthError, UNAVAILABLE } from '../protocol/errors.js'
 import type { Deps } from '../runtime/deps.js'
 import { fetchJson, withoutQuery } from '../runtime/fetch-json.js'
+import { maxAgeOf } from '../runtime/max-age.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { type KeySet, type VerificationKey, parseKeySet, selectKeys } from './key-set.js'
 import type { VerifyContext } from './verifier.js'
@@ -193,8 +194,5 @@ export class RemoteKeys implements KeySource {
 
 /** RFC 9111 5.2.2.1: the response's own max-age, within bounds that keep a mistake there from hurting. */
 function lifetimeOf(headers: Headers): number {
-  const control = headers.get('cache-control') ?? ''
-  if (/\bno-(?:store|cache)\b/i.test(control)) return 0
-  const maxAge = /\bmax-age=(\d{1,9})\b/i.exec(control)?.[1]
-  return maxAge === undefined ? DEFAULT_CACHE_SECONDS : Math.min(Number(maxAge), LONGEST_CACHE_SECONDS)
+  return Math.min(maxAgeOf(headers) ?? DEFAULT_CACHE_SECONDS, LONGEST_CACHE_SECONDS)
 }

@@ -1,6 +1,6 @@
 // Identity providers whose access tokens are opaque: each is asked about its tokens, and data says how, and what its answers mean.
 import { LATEST_TIME, type VerifiedToken, parseAccessToken } from '../protocol/access-token.js'
-import { type Reason, shown } from '../protocol/claims.js'
+import { type Reason, identifierOf, shown } from '../protocol/claims.js'
 import type { OptionReader } from '../protocol/options.js'
 import { parseScopes } from '../protocol/scopes.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
@@ -203,12 +203,6 @@ function refuseFacts(facts: TokenFacts, { clientId }: TokenInfoApp, at: number):
     return { stage: 'subject', expected: 'a token that says whose it is', got: 'none' }
   }
   return undefined
-}
-
-/** Some count their users. */
-function identifierOf(value: unknown): string | undefined {
-  if (typeof value === 'string' && value !== '') return value
-  return Number.isSafeInteger(value) ? String(value) : undefined
 }
 
 function pick(from: Members, names: readonly string[]): Members {

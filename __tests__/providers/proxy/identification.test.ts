@@ -1,3 +1,4 @@
+import { OAuthError } from '../../../lib/protocol/errors.js'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import {
   JWTVerifier,
@@ -350,6 +351,23 @@ describe('whose tokens are, by a verifier', () => {
         },
       ],
     })
+  })
+
+  it('are nobody’s where a verifier says so by an error, as those of the SDKs do', async () => {
+    class InvalidTokenError extends Error {
+      readonly errorCode = 'invalid_token'
+    }
+    const throwing = by(() => {
+      throw new InvalidTokenError('it is over')
+    })
+    expect(await identify(idp.client(throwing), TOKENS)).toEqual({
+      user: null,
+      reasons: [{ stage: 'verifier', expected: 'a good token', got: 'it is over' }],
+    })
+    const limited = by(() => {
+      throw new OAuthError('insufficient_scope')
+    })
+    await expect(identify(idp.client(limited), TOKENS)).rejects.toThrow('The access token lacks a scope')
   })
 
   it('cannot be said where the verifier cannot say it', async () => {

@@ -7,12 +7,13 @@ import {
 } from '../../authorization-server/upstream.js'
 import { type VerifiedToken, parseAccessToken } from '../../protocol/access-token.js'
 import type { Reason } from '../../protocol/claims.js'
+import { recognizeError } from '../../protocol/errors.js'
 import { parseJws } from '../../protocol/jws-guard.js'
 import type { Deps } from '../../runtime/deps.js'
 import { type IdTokenOccasion, IdTokenVerifier } from '../../verifiers/id-token.js'
 import { RemoteKeys } from '../../verifiers/jwks.js'
 import { JWTVerifier } from '../../verifiers/jwt.js'
-import type { Verifier, VerifyContext } from '../../verifiers/verifier.js'
+import type { Verification, Verifier, VerifyContext } from '../../verifiers/verifier.js'
 import { nonceOf } from './authorization-url.js'
 import type { UpstreamDescription, UpstreamEndpoints } from './description.js'
 import type { TokensResponse } from './token-response.js'
@@ -136,7 +137,7 @@ export class Identification {
   ): Promise<UpstreamUser | null> {
     const verifier = await this.#verifier(context)
     const asking = verifier instanceof JWTVerifier ? explainingOpaque(context) : context
-    const answer = verifier.recall?.(accessToken, asking) ?? (await verifier.verifyToken(accessToken, asking))
+    const answer = verifier.recall?.(accessToken, asking) ?? (await ask(verifier, accessToken, asking))
     if (answer === null || answer === undefined) return null
     const verified = parseAccessToken(answer, accessToken)
     const { expiresAt, subject, claims, scopes } = verified
@@ -179,6 +180,21 @@ export class Identification {
     // ID tokens come in exchange for codes: no stranger can have keys fetched by them, and one that is new was published a moment ago.
     const keys = new RemoteKeys({ url: jwksUri, cacheSeconds: undefined, cooldownSeconds: 0 }, this.#deps)
     return { idTokens: new IdTokenVerifier({ issuer, clientId, keys }, this.#deps), verifier }
+  }
+}
+
+/** Some verifiers, as those of the SDKs, say by an error that a token is not good. */
+async function ask(verifier: Verifier, token: string, context: VerifyContext): Promise<Verification> {
+  try {
+    return await verifier.verifyToken(token, context)
+  } catch (error) {
+    const said = recognizeError(error)
+    if (said?.code !== 'invalid_token') throw error
+    return context.refuse({
+      stage: 'verifier',
+      expected: 'a good token',
+      got: said.detail ?? said.description,
+    })
   }
 }
 

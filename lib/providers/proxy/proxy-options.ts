@@ -2,6 +2,7 @@
 // authorization server.
 import { ConfigError } from '../../protocol/errors.js'
 import { OptionReader } from '../../protocol/options.js'
+import { pathOf } from '../../protocol/well-known.js'
 import {
   AUTHORIZATION_SERVER_OPTIONS,
   type AuthorizationServerOptions,
@@ -92,7 +93,8 @@ export const PROXY_OPTIONS: readonly string[] = [
  * @param own names beside those that every proxy takes
  */
 export function readProxyOptions(owner: string, options: unknown, own: readonly string[]): OptionReader {
-  return new OptionReader(owner, inOurNames(owner, options), [...PROXY_OPTIONS, ...own])
+  // Theirs are ours by then; whoever misspells one is told the right one none the less.
+  return new OptionReader(owner, inOurNames(owner, options), [...PROXY_OPTIONS, ...own, ...OUR_NAMES.keys()])
 }
 
 function inOurNames(owner: string, options: unknown): unknown {
@@ -102,7 +104,8 @@ function inOurNames(owner: string, options: unknown): unknown {
     if (value === undefined) continue
     const our = OUR_NAMES.get(name) ?? name
     if (ours.has(our)) {
-      const message = `${owner}: "${name}" is FastMCP's name of "${our}": write one of them`
+      const [theirs] = Object.keys(options).filter((each) => OUR_NAMES.get(each) === our)
+      const message = `${owner}: "${theirs}" is FastMCP's name of "${our}": write one of them`
       throw new ConfigError('ERR_MCP_AUTH_INVALID_OPTION', message)
     }
     ours.set(our, name === 'requireAuthorizationConsent' && value === true ? 'always' : value)
@@ -170,7 +173,11 @@ export function buildProxy(read: OptionReader, facts: ProxyFacts): BuiltServer {
     allowInsecureHttp: read.flag('dangerouslyAllowInsecureHttp'),
   }
   const upstream = new UpstreamClient(description, parseDeps(read))
-  return buildServer(read, { upstream }, facts)
+  const built = buildServer(read, { upstream }, facts)
+  const { baseUrl, resource } = built.server.settings
+  if (pathOf(resource).toLowerCase() === pathOf(baseUrl + upstream.callbackPath).toLowerCase())
+    throw read.invalid('redirectPath', `another path than that of the MCP endpoint, ${resource}`)
+  return built
 }
 
 /** The ID of this app at its identity provider. @throws ConfigError where it is missing */
@@ -194,7 +201,8 @@ function parseAuthMethod(read: OptionReader, { clientSecret, authMethod }: Proxy
   return method as UpstreamAuthMethod
 }
 
-const TAKEN = new Set([
+/** In any letters: routers differ in whether they tell them apart. */
+const TAKEN: ReadonlySet<string> = new Set([
   '/authorize', '/token', '/register', '/revoke', '/introspect', '/sign-in', '/sign-out', '/consent', '/connections',
 ]) // prettier-ignore
 
@@ -202,7 +210,8 @@ function parseRedirectPath(read: OptionReader): string {
   const stated = read.text('redirectPath') ?? '/auth/callback'
   const path = stated.startsWith('/') ? stated : `/${stated}`
   const isPath = /^(?:\/[\w.~-]+)+$/.test(path) && !path.split('/').some((part) => /^\.+$/.test(part))
-  if (isPath && !TAKEN.has(path)) return path
+  const lower = path.toLowerCase()
+  if (isPath && !TAKEN.has(lower) && !lower.startsWith('/.well-known/')) return path
   throw read.invalid('redirectPath', 'a path under "baseUrl" that nothing else is at, e.g. "/auth/callback"')
 }
 

@@ -1,6 +1,6 @@
 // Whose upstream tokens are, from what a verifier and an ID token say: a subject, a name for pages, and claims for tools.
 import type { UpstreamUser } from '../../authorization-server/upstream.js'
-import { type Reason, shown } from '../../protocol/claims.js'
+import { type Reason, identifierOf, shown } from '../../protocol/claims.js'
 import { cleanText } from '../../protocol/display.js'
 import type { UpstreamDescription } from './description.js'
 
@@ -23,7 +23,7 @@ const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set([
 ]) // prettier-ignore
 
 /** In this order: what people call themselves, then what others do. */
-const NAMES = ['name', 'preferred_username', 'nickname', 'login', 'username', 'email'] as const
+const NAMES = ['name', 'preferred_username', 'nickname', 'global_name', 'login', 'username', 'email'] as const
 const MAX_NAME = 100
 
 /** Reads a user, or why there is none. */
@@ -57,10 +57,4 @@ export function readUser(
     claims: Object.freeze({ ...shownClaims, sub: subject }),
     ...(scopes.length > 0 && { scopes }),
   })
-}
-
-/** Some count their users. */
-function identifierOf(value: unknown): string | undefined {
-  if (typeof value === 'string' && value !== '') return value
-  return Number.isSafeInteger(value) ? String(value) : undefined
 }
