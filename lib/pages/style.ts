@@ -75,7 +75,7 @@ bdi,h1,h2,.host{overflow:clip;overflow-clip-margin:.25em}
 .account strong{display:block;color:var(--ink);font-size:.9375rem}
 section>h2{font-size:.9375rem;line-height:1.4;font-weight:600}
 section>h2+.note{margin-block-start:.125rem}
-section+section,section+.box{margin-block-start:1.5rem}
+section+section,section+.box,section+.note{margin-block-start:1.5rem}
 .scopes{margin-block-start:.5rem}
 .scopes li+li{border-block-start:1px solid var(--line)}
 .scope{display:flex;align-items:flex-start;gap:.75rem;min-height:2.75rem;padding-block:.625rem}
