@@ -25,8 +25,7 @@ export const Auth0Provider: IdentityProviderClass<Auth0Options> = defineIdentity
     configUrl: 'url',
     audience: {
       kind: 'text',
-      required:
-        'write the identifier of an API under Applications > APIs; without it tokens are opaque or encrypted',
+      required: 'write the identifier of an API: else tokens are opaque or encrypted',
     },
   },
   facts({ domain, configUrl, audience }, { deps }, read) {

@@ -13,6 +13,9 @@ export interface OktaOptions {
   readonly audience?: string
 }
 
+const SCOPE_ADVICE =
+  'tick "Refresh Token" among the grants of the app, and add the scopes under Security > API'
+
 /** Lets people sign in at Okta. */
 export const OktaProvider: IdentityProviderClass<OktaOptions> = defineIdentityProvider<OktaOptions>({
   className: 'OktaProvider',
@@ -24,13 +27,10 @@ export const OktaProvider: IdentityProviderClass<OktaOptions> = defineIdentityPr
     audience: 'text',
   },
   facts: (
-    { oktaDomain, authorizationServerId = 'default', audience = 'api://default' },
+    { oktaDomain, authorizationServerId: id = 'default', audience = 'api://default' },
     { clientId, deps },
   ) => ({
-    endpoints: {
-      configUrl: `${oktaDomain}/oauth2/${authorizationServerId}/.well-known/openid-configuration`,
-      strict: true,
-    },
+    endpoints: { configUrl: `${oktaDomain}/oauth2/${id}/.well-known/openid-configuration`, strict: true },
     // One audience for every app of the server: https://developer.okta.com/docs/guides/validate-access-tokens
     identification: jwtIdentification({ audience, requiredClaims: { cid: clientId } }, deps),
     requiredScopes: ['openid'],
@@ -38,10 +38,7 @@ export const OktaProvider: IdentityProviderClass<OktaOptions> = defineIdentityPr
     forwardsResource: false,
     // `sub` is the login, mostly an e-mail address: https://developer.okta.com/docs/reference/api/oidc/#access-token-payload
     subjectClaim: 'uid',
-    explain: (error) =>
-      error === 'invalid_scope'
-        ? 'tick "Refresh Token" under Grant type of the app, and see that the scopes are among those of the authorization server'
-        : undefined,
+    explain: (error) => (error === 'invalid_scope' ? SCOPE_ADVICE : undefined),
   }),
 })
 export type OktaProvider = ServerProvider
