@@ -23,10 +23,7 @@ export const Auth0Provider: IdentityProviderClass<Auth0Options> = defineIdentity
   options: {
     domain: 'base',
     configUrl: 'url',
-    audience: {
-      kind: 'text',
-      required: 'write the identifier of an API: else tokens are opaque or encrypted',
-    },
+    audience: { kind: 'text', required: 'name an API of the tenant: else tokens are opaque or encrypted' },
   },
   facts({ domain, configUrl, audience }, { deps }, read) {
     if (domain === undefined && configUrl === undefined)
