@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
-import { checkAuthorization } from '../../lib/authorization-server/authorize.js'
+import { checkAuthorization, wantsSignIn } from '../../lib/authorization-server/authorize.js'
 import { parseParameters } from '../../lib/protocol/parameters.js'
 import { REDIRECT_URI, pkce } from '../support/authorization-server.js'
 import { BASE_URL, type TestServer, createServer } from '../support/server.js'
@@ -130,3 +130,15 @@ describe('checkAuthorization', () => {
 function toss(error: Error): never {
   throw error
 }
+
+describe('wantsSignIn', () => {
+  it('is true where somebody has to sign in anew, or as somebody else', async () => {
+    const wanted = async (prompt?: string): Promise<boolean> => {
+      const outcome = await check({ prompt })
+      if (!('request' in outcome)) throw new Error('the request is refused')
+      return wantsSignIn(outcome.request)
+    }
+    expect(await Promise.all(['login', 'consent login', 'select_account'].map(wanted))).toEqual([true, true, true]) // prettier-ignore
+    expect(await Promise.all(['consent', 'none', undefined].map(wanted))).toEqual([false, false, false])
+  })
+})

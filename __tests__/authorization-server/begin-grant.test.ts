@@ -1,5 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import { APP, collectionOf, createServer } from '../support/server.js'
+import { beginGrant } from '../../lib/authorization-server/begin-grant.js'
+import { REDIRECT_URI, pkce } from '../support/authorization-server.js'
+import { createProxyServer } from '../support/proxy-server.js'
+import { ADA, APP, collectionOf, createServer } from '../support/server.js'
+import { GRACE } from '../support/upstream-double.js'
 
 describe('beginGrant', () => {
   it('is a grant whose code waits for 60 seconds, and can be refreshed if the client may', async () => {
@@ -29,5 +33,32 @@ describe('beginGrant', () => {
       if (collection === collectionOf('grants')) throw new Error('a grant was written')
     }
     await expect(test.begin()).rejects.toThrow('away')
+  })
+
+  it('keeps what an identity provider gave, and ends with that where it cannot be renewed', async () => {
+    const { server, clock, report } = createProxyServer()
+    const request = {
+      clientId: 'app',
+      redirectUri: REDIRECT_URI,
+      scopes: ['read'],
+      challenge: pkce().challenge,
+    }
+    const expiresAt = clock.now() + 600_000
+    const begun = async (refreshToken?: string): Promise<unknown> => {
+      const upstream = { tokens: { accessToken: 'a', refreshToken, expiresAt }, user: GRACE, resource: 'r' }
+      const grantId = server.deps.randomId()
+      await beginGrant(
+        { client: APP, request, user: ADA, scopes: ['read'], upstream },
+        grantId,
+        server,
+        report,
+      )
+      return (await server.grants.get(grantId))?.data
+    }
+    const kept = { sealed: expect.any(String), expiresAt, round: 0, obtainedAt: clock.now(), resource: 'r' }
+    expect(await begun()).toMatchObject({ upstream: { ...kept, renewable: false }, endsAt: expiresAt })
+    const renewable = await begun('b')
+    expect(renewable).toMatchObject({ upstream: { ...kept, renewable: true } })
+    expect(renewable).not.toHaveProperty('endsAt')
   })
 })

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { grantToClient } from '../../lib/authorization-server/client-credentials.js'
 import type { Client } from '../../lib/authorization-server/records.js'
+import { revokeToken } from '../../lib/authorization-server/revoke.js'
+import { createProxyServer } from '../support/proxy-server.js'
 import { APP, BASE_URL, createServer, parametersOf, refusal } from '../support/server.js'
 
 const SERVICE: Client = {
@@ -54,5 +56,16 @@ describe('grantToClient', () => {
     expect(await own.server.tokens.verify(token)).not.toBeNull()
     own.clock.advance(1)
     expect(await own.server.tokens.verify(token)).toBeNull()
+  })
+
+  it('has nobody behind it, where people sign in at an identity provider', async () => {
+    const proxy = createProxyServer()
+    const { access_token: token } = await grantToClient(parametersOf({}), SERVICE, proxy.server)
+    const verified = await proxy.server.tokens.verify(token)
+    expect(verified).toMatchObject({ clientId: 'service', subject: 'service', scopes: ['read', 'write'] })
+    expect(verified).not.toHaveProperty('upstream')
+    await revokeToken(token, SERVICE, proxy.server, proxy.report)
+    expect(await proxy.server.tokens.verify(token)).toBeNull()
+    expect(proxy.upstream.calls).toEqual([])
   })
 })

@@ -17,6 +17,8 @@ import {
 } from '../../lib/authorization-server/transaction.js'
 import { OAuthError } from '../../lib/protocol/errors.js'
 import { REDIRECT_URI, pkce } from '../support/authorization-server.js'
+import { createProxyServer } from '../support/proxy-server.js'
+import { digest } from '../../lib/runtime/digest.js'
 import { ADA, APP, BASE_URL, type TestServer, createServer, collectionOf } from '../support/server.js'
 
 const { verifier, challenge } = pkce()
@@ -199,6 +201,46 @@ describe('isConsentKnown', () => {
     }
     expect(await known(local, { client: registered, request: web, arrival: 'other_site' })).toBe(false)
     expect(await known(local, { client: registered, arrival: 'other_site' })).toBe(true)
+  })
+})
+
+describe('isConsentKnown, where an identity provider signs people in,', () => {
+  it('U1 is always with "external", where somebody else asks', async () => {
+    const { server } = createProxyServer({ consent: 'external' })
+    const client: Client = { ...APP, origin: 'registered' }
+    const request = { ...REQUEST, prompt: 'consent' } as const
+    expect(await isConsentKnown(client, request, { browser: 'x' }, 'other_site', server)).toBe(true)
+  })
+
+  it('U6 with "remember" it is for the same browser, for what was agreed to, as long as the grant lives', async () => {
+    const test = createProxyServer({ consent: 'remember' })
+    const known = (
+      browser = 'a browser',
+      arrival: Arrival = 'user',
+      more: Partial<AuthorizationRequest> = {},
+    ): Promise<boolean> =>
+      isConsentKnown(APP, { ...REQUEST, ...more }, { browser: digest(browser) }, arrival, test.server)
+    expect(await known()).toBe(false)
+    // P7: that less was granted does not mean that they did not agree.
+    test.upstream.tells = ['read']
+    const { code, verifier: used, grantId } = await test.begin()
+    expect(await known()).toBe(true)
+    await test.exchange(code, used)
+    expect(await known()).toBe(true)
+    expect(await known('another browser')).toBe(false)
+    expect(await known('a browser', 'other_site')).toBe(false)
+    expect(await known('a browser', 'user', { scopes: ['read', 'write', 'admin'] })).toBe(false)
+    expect(await known('a browser', 'user', { redirectUri: 'https://x.example/' })).toBe(false)
+    expect(await isConsentKnown(APP, REQUEST, { subject: 'idp|grace' }, 'user', test.server)).toBe(false)
+    await test.server.grants.remove(grantId)
+    expect(await known()).toBe(false)
+  })
+
+  it('U6 is never, without "remember"', async () => {
+    const test = createProxyServer()
+    await test.begin()
+    const whose = { browser: digest('a browser') }
+    expect(await isConsentKnown(APP, REQUEST, whose, 'user', test.server)).toBe(false)
   })
 })
 

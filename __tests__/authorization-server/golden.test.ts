@@ -7,7 +7,9 @@ import { codeOf, readCode, readRefreshToken, refreshTokenOf } from '../../lib/au
 import type { Client } from '../../lib/authorization-server/records.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
 import { digest } from '../../lib/runtime/digest.js'
+import { answerOf, createProxyServer } from '../support/proxy-server.js'
 import { ADA, type TestServer, createServer, refusal, collectionOf } from '../support/server.js'
+import { GRACE } from '../support/upstream-double.js'
 
 const SECRET = 'a secret of thirty-two bytes or more, for golden files'
 const GRANT = 'AAAABBBBCCCCDDDDEEEEFFFF'
@@ -28,6 +30,18 @@ const CLIENT_RECORD = `{"client":{"clientId":"${CLIENT}","origin":"registered","
 const WAITING_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1700000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"waits":true,"refreshable":true,"generation":0,"rotatedAt":1700000000000}`
 const USED_GRANT = `{"clientId":"${CLIENT}","subject":"ada","claims":{"email":"ada@example.com"},"scopes":["read","write"],"startedAt":1690000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"waits":false,"refreshable":true,"generation":7,"rotatedAt":1699990000000,"revokedGeneration":3}`
 const CONNECTIONS = `{"connections":[{"grantId":"${GRANT}","clientId":"${CLIENT}","since":1690000000000}]}`
+const UPSTREAM_TOKENS = {
+  accessToken: 'upstream-access-0',
+  refreshToken: 'upstream-refresh-0',
+  expiresAt: 1_700_003_600_000,
+  idToken: 'upstream-id-0',
+  scopes: ['read', 'write'],
+}
+const UPSTREAM_GRANT = `{"clientId":"app","subject":"idp|grace","scopes":["read","write"],"startedAt":1690000000000,"code":{"redirectUri":"http://127.0.0.1:33418/callback","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},"waits":false,"refreshable":true,"generation":7,"rotatedAt":1699990000000,"upstream":{"sealed":"Gafqtqyh.XiPh4PFqCgyjgFzyf6Q791KBae3KWH3946bbUvh7wtuRRiavs_KsZwptCxh49lbP-9ffGsXtyHp43k-QVjHzcy7U6wkhLbDYJUhrgBfjRMUH_1Ih-4uod0wb3DXVsPtGOqKsda32ORm2JiEYD0r3RRT1gnk4cbubAm0jjMxuEl8oFkIlpvMjcCMYlQzs3zhXbR8r8nn8vquobgv87_fZDyjXv3cqSDGnWXnQFAX0DiwFfGeVNpDP_b_FXFn02anXy64j9bejXkOMvXrdFfkHybfVkM10B0vnqiq2Ds8BQpZNhDeqHelybRuLdNjpWIAhtcoTx0fAdbtnyH3ufbN4Wjg1n_70SEICrqH0oFTa3sXq","expiresAt":1700003600000,"renewable":true,"round":3,"obtainedAt":1700000000000,"resource":"https://api.example.com/mcp","keptRound":3}}`
+const STATE = 'a-golden-state-of-24-let'
+const TRANSACTION = 'a-golden-transaction-24x'
+const TRIP = `{"purpose":{"kind":"grant","transaction":"${TRANSACTION}"},"sealed":"Gafqtqyh.sLjEJZnKOKnsZBNLWPVZgbEHfR9mFnWPVimgOfAp8iQaFVR81M0XMbw21gKWR6KvI0uUoMML12I_36wrHVdtRrLkYBHFTisc2ujtGsr-ZHDwhb07cMrT0ZMz9loJJndza40sPwzwg4n8NugQaoGM1BNivO8Z9AtU_w","scopes":["read","write"],"resource":"https://api.example.com/mcp","prompt":"login"}`
+const TRANSACTION_RECORD = `{"request":{"clientId":"app","redirectUri":"http://127.0.0.1:33418/callback","scopes":["read","write"],"challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","prompt":"login","namesResource":true},"browser":"6c8b4f5c","startedAt":1700000000000,"arrival":"user"}`
 const SESSION = '{"user":{"subject":"ada","name":"Ada"},"signedInAt":1700000000000}'
 
 let store: MemoryStore
@@ -129,5 +143,67 @@ describe('F18 what was written down', () => {
     })
     const index = (await today.store.get(collectionOf('connections'), digest('ada')))?.value
     expect(index).toBe(CONNECTIONS.replace(GRANT, grantId).replace('1690000000000', '1700000000000'))
+  })
+})
+
+describe('F18 what was written down in front of an identity provider', () => {
+  /** Names of collections end with that of the identity provider. */
+  const proxyCollection = (name: string): string => collectionOf(`${name}.c8cd1cce63c0`)
+
+  it('F18 a grant, and the tokens that are sealed in it', async () => {
+    const proxy = createProxyServer({ secret: SECRET, store })
+    await write(proxyCollection('grants'), GRANT, UPSTREAM_GRANT)
+    proxy.upstream.next('refresh', () => UPSTREAM_TOKENS)
+    proxy.upstream.next('identify', () => GRACE)
+    expect(await proxy.refresh(REFRESH_7)).toMatchObject({ scope: 'read write', refresh_token: expect.stringMatching(/\.8\./) }) // prettier-ignore
+    expect(proxy.upstream.last('refresh')).toEqual({
+      operation: 'refresh',
+      tokens: UPSTREAM_TOKENS,
+      origin: { scopes: ['read', 'write'], resource: 'https://api.example.com/mcp' },
+    })
+    expect(proxy.upstream.last('identify').known).toEqual({
+      subject: 'idp|grace',
+      name: 'Grace',
+      claims: { email: 'grace@example.com' },
+    })
+    expect((await proxy.grantOf(GRANT)).data.upstream).toMatchObject({ round: 4, keptRound: 4 })
+  })
+
+  it('F18 a browser that is on its way', async () => {
+    const proxy = createProxyServer({ secret: SECRET, store })
+    await write(proxyCollection('transactions'), digest(TRANSACTION), TRANSACTION_RECORD)
+    await write(proxyCollection('trips'), digest(STATE), TRIP)
+    proxy.upstream.next('exchange', () => UPSTREAM_TOKENS)
+    proxy.upstream.next('identify', () => GRACE)
+    const { code } = answerOf(await proxy.arrive(STATE))
+    expect(proxy.upstream.last('exchange').trip).toEqual({
+      state: STATE,
+      verifier: VERIFIER,
+      nonce: 'a-golden-nonce-of-24-let',
+      scopes: ['read', 'write'],
+      resource: 'https://api.example.com/mcp',
+      prompt: 'login',
+    })
+    expect(await proxy.exchange(String(code), VERIFIER)).toMatchObject({ scope: 'read write' })
+  })
+
+  it('F18 the same is written today', async () => {
+    const today = createProxyServer({ secret: SECRET })
+    const { state, transaction } = await today.depart({ namesResource: true, prompt: 'login' })
+    const textOf = async (name: string, key: string): Promise<string> =>
+      String((await today.store.get(proxyCollection(name), key))?.value)
+    const withoutSealed = (text: string): string => text.replace(/(?<="sealed":"[\w-]{8}\.)[\w-]+/, '')
+    expect(withoutSealed(await textOf('trips', digest(state)))).toBe(
+      withoutSealed(TRIP).replace(TRANSACTION, transaction),
+    )
+    const { code } = answerOf(await today.arrive(state))
+    const grant = withoutSealed(await textOf('grants', String(code).slice(0, 24)))
+    const golden = withoutSealed(UPSTREAM_GRANT)
+      .replace('"startedAt":1690000000000', '"startedAt":1700000000000')
+      .replace('"waits":false', '"waits":true')
+      .replace('"generation":7,"rotatedAt":1699990000000', '"generation":0,"rotatedAt":1700000000000')
+      .replace('"round":3', '"round":0')
+      .replace(',"keptRound":3', '')
+    expect(grant.replace(/(?<="challenge":")[\w-]+/, '')).toBe(golden.replace(/(?<="challenge":")[\w-]+/, ''))
   })
 })

@@ -51,4 +51,16 @@ describe('AccessTokenIssuer', () => {
     const { payload } = await jwtVerify(token, keySet, { currentDate: new Date(clock.now()) })
     expect(payload).toMatchObject({ iss: BASE_URL, sub: 'ada', client_id: 'app', scope: 'read', iat: now, exp: now + 600, role: 'editor' }) // prettier-ignore
   })
+
+  it('makes none that lives for longer than its grant can, and tells the same as it writes', async () => {
+    const left = (milliseconds: number): number =>
+      server.issuer.lifetimeOf({ ...GRANT, endsAt: clock.now() + milliseconds })
+    expect([left(90_999), left(600_000), left(10_000_000), left(0), left(-5000)]).toEqual([
+      90, 600, 600, 1, 1,
+    ])
+    expect(server.issuer.lifetimeOf(GRANT)).toBe(600)
+    const token = server.issuer.issue(ID, { ...GRANT, endsAt: clock.now() + 90_999 }, ['read'])
+    const { payload } = await jwtVerify(token, keySet, { currentDate: new Date(clock.now()) })
+    expect(payload.exp).toBe(now + 90)
+  })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { isActive, parseUser } from '../../lib/authorization-server/people.js'
+import { createProxyServer } from '../support/proxy-server.js'
 
 const parse = (value: unknown): unknown => parseUser(value, 'signIn.currentUser')
 
@@ -51,6 +52,15 @@ describe('isActive', () => {
 
   it('is what the app says, and yes where it says nothing', async () => {
     expect([await ask(), await ask(true), await ask(false), await ask(Promise.resolve(false))]).toEqual([true, true, false, false]) // prettier-ignore
+  })
+
+  it('is asked of the app also where an identity provider signs people in', async () => {
+    const subjects: string[] = []
+    const isAllowed = (subject: string): boolean => subjects.push(subject) > 1
+    const { server } = createProxyServer({ isActive: isAllowed })
+    expect([await isActive('idp|grace', server), await isActive('idp|ada', server)]).toEqual([false, true])
+    expect(subjects).toEqual(['idp|grace', 'idp|ada'])
+    expect(await isActive('idp|grace', createProxyServer().server)).toBe(true)
   })
 
   it('takes nothing else for an answer', async () => {

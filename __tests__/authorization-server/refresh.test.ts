@@ -3,6 +3,7 @@ import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
 import { revokeToken } from '../../lib/authorization-server/revoke.js'
 import { listConnections } from '../../lib/authorization-server/connections.js'
 import { registerClient } from '../../lib/authorization-server/register.js'
+import { createProxyServer } from '../support/proxy-server.js'
 import { APP, createServer, refusal, collectionOf } from '../support/server.js'
 import { REDIRECT_URI, SECRET } from '../support/authorization-server.js'
 
@@ -166,5 +167,41 @@ describe('refresh', () => {
     test.clock.advance(30)
     expect(await refusal(test.refresh(token))).toEqual(['invalid_grant', 'the token was used before; its grant is revoked']) // prettier-ignore
     expect(await refusal(test.refresh(token))).toEqual(['invalid_grant', 'the grant was revoked or has ended']) // prettier-ignore
+  })
+
+  it('asks no identity provider for what is refused anyway', async () => {
+    let isIn = true
+    const test = createProxyServer({ isActive: () => isIn })
+    const { refresh_token: token } = await test.tokens()
+    const asked = test.upstream.calls.length
+    expect((await refusal(test.refresh(token, { resource: 'https://other.example' })))[0]).toBe('invalid_target') // prettier-ignore
+    expect((await refusal(test.refresh(`${token}x`)))[0]).toBe('invalid_grant')
+    isIn = false
+    expect(await refusal(test.refresh(token))).toEqual(['invalid_grant', 'the user may no longer come in; the grant is revoked']) // prettier-ignore
+    expect(test.upstream.calls.slice(asked).map(({ operation }) => operation)).toEqual(['revoke'])
+  })
+
+  it('R2 ends the grant of a token that is used again late, and gives back what is behind it', async () => {
+    const test = createProxyServer()
+    const { refresh_token: token } = await test.tokens()
+    await test.refresh(token)
+    test.clock.advance(30)
+    expect(await refusal(test.refresh(token))).toEqual(['invalid_grant', 'the token was used before; its grant is revoked']) // prettier-ignore
+    expect(test.upstream.last('revoke').tokens?.refreshToken).toBe('upstream-refresh-2')
+    expect(test.upstream.count('refresh')).toBe(1)
+  })
+
+  it('R1 keeps to its own successor where it was rotated while the identity provider answered', async () => {
+    const test = createProxyServer()
+    const { refresh_token: token, grantId } = await test.tokens()
+    test.upstream.next('identify', async () => {
+      const stored = await test.grantOf(grantId)
+      const next = { ...stored.data, generation: 2, rotatedAt: test.clock.now() }
+      await test.server.grants.replace(grantId, stored, next)
+      return undefined
+    })
+    const answer = await test.refresh(token)
+    expect(answer.refresh_token).toBe(refreshTokenOf(test.server.keys, grantId, 2))
+    expect((await test.grantOf(grantId)).data).toMatchObject({ generation: 2, upstream: { round: 1 } })
   })
 })

@@ -5,7 +5,9 @@ import {
   beginTransaction,
   decideTransaction,
   findTransaction,
+  readTransaction,
 } from '../../lib/authorization-server/transaction.js'
+import { digest } from '../../lib/runtime/digest.js'
 import { REDIRECT_URI } from '../support/authorization-server.js'
 import { createServer, collectionOf } from '../support/server.js'
 
@@ -53,6 +55,29 @@ describe('a transaction', () => {
     expect(decided.filter(Boolean)).toHaveLength(1)
     const after = (await findTransaction(handle, 'browser', test.server)) as Transaction
     expect(after.stored.data.decided).toEqual(DENIED)
+  })
+
+  it('is decided where it was given more time since it was read, and keeps that', async () => {
+    const { server } = createServer()
+    const handle = await beginTransaction(REQUEST, 'browser', 'user', server)
+    const read = (await readTransaction(handle, server))!
+    const until = read.stored.expiresAt + 60_000
+    await server.transactions.replace(digest(handle), read.stored, read.stored.data, until)
+    expect(await decideTransaction(read, DENIED, server)).toBe(true)
+    expect((await readTransaction(handle, server))?.stored).toMatchObject({
+      data: { decided: DENIED },
+      expiresAt: until,
+    })
+    expect(await decideTransaction(read, DENIED, server)).toBe(false)
+  })
+
+  it('is not decided once it has ended', async () => {
+    const { server } = createServer()
+    const handle = await beginTransaction(REQUEST, 'browser', 'user', server)
+    const read = (await readTransaction(handle, server))!
+    await server.transactions.remove(digest(handle))
+    expect(await decideTransaction(read, DENIED, server)).toBe(false)
+    expect(await readTransaction(handle, server)).toBeUndefined()
   })
 
   it('G1 keeps neither its handle nor the cookie', async () => {

@@ -1,9 +1,7 @@
-import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { describe, expect, it } from '@jest/globals'
-import { disconnectUser, listConnections } from '../../lib/authorization-server/connections.js'
+import { listConnections } from '../../lib/authorization-server/connections.js'
 import { findUpstream } from '../../lib/authorization-server/upstream-session.js'
 import { revokeToken } from '../../lib/authorization-server/revoke.js'
-import { SECRET } from '../support/authorization-server.js'
 import { unreachable } from '../support/hooked-store.js'
 import { createRecorder } from '../support/recorder.js'
 import { type ProxyServer, type ProxyServerOptions, createProxyServer } from '../support/proxy-server.js'
@@ -191,88 +189,6 @@ describe('what is behind a grant', () => {
     expect(await refusal(test.server.tokens.verify(token))).toEqual(['temporarily_unavailable', 'Example ID: a text']) // prettier-ignore
     expect(await alive(test, token)).toBe(true)
   })
-})
-
-describe('what is sealed', () => {
-  it('G1 no upstream token, code, state, verifier or nonce of a whole flow can be read out of the store', async () => {
-    const records = new MemoryStore({ deps: { now: () => 1_700_000_000_000 } })
-    const test = createProxyServer({ store: records })
-    const places = new Map<string, readonly [string, string]>()
-    const texts: string[] = []
-    const look = async (place: readonly [string, string]): Promise<void> => {
-      texts.push(JSON.stringify([place, await records.get(...place)]))
-    }
-    // Before each step, so that what a later one replaces or removes is seen too.
-    test.store.before = ({ collection, key }) => {
-      places.set(`${collection} ${key}`, [collection, key])
-      return look([collection, key])
-    }
-    const first = await test.tokens({ namesResource: true })
-    test.clock.advance(3590)
-    const second = await test.refresh(first.refresh_token)
-    await test.server.tokens.verify(second.access_token)
-    for (const place of places.values()) await look(place)
-    const { state, verifier, nonce } = test.upstream.last('authorizationUrl').trip!
-    const dump = texts.join('\n')
-    expect(dump).toContain('"sealed')
-    const codes = [test.upstream.last('exchange').callback!.get('code')!, first.refresh_token]
-    for (const secret of ['upstream-', 'grace@example.com', state, verifier, nonce, ...codes])
-      expect(dump).not.toContain(secret)
-  })
-
-  const move = async (test: ProxyServer, from: string, to: string): Promise<void> => {
-    const [source, target] = [await test.grantOf(from), await test.grantOf(to)]
-    const upstream = { ...target.data.upstream!, sealed: source.data.upstream!.sealed }
-    await test.server.grants.replace(to, target, { ...target.data, upstream })
-  }
-
-  it('G2 moved to another grant it is refused, told to operators, and the grant ends with its refresh', async () => {
-    const test = createProxyServer()
-    const [one, two] = [await test.tokens(), await test.tokens()]
-    await move(test, one.grantId, two.grantId)
-    const { context, reasons } = createRecorder()
-    expect(await test.server.tokens.verify(two.access_token, context)).toBeNull()
-    expect(reasons).toEqual([{ stage: 'upstream', got: 'a session that ended' }])
-    expect(await refusal(test.refresh(two.refresh_token))).toEqual(DISOWNED)
-    expect(await test.server.grants.get(two.grantId)).toBeUndefined()
-    expect([test.upstream.count('refresh'), test.upstream.count('revoke')]).toEqual([0, 0])
-    expect(await alive(test, one.access_token)).toBe(true)
-  })
-
-  it('G2 moved while it is about to be renewed, nothing is renewed with it', async () => {
-    const test = createProxyServer()
-    const [one, two] = [await test.tokens(), await test.tokens()]
-    test.clock.advance(3590)
-    let reads = 0
-    test.store.before = async ({ collection }) => {
-      if (!collection.includes('.grants') || (reads += 1) !== 2) return
-      test.store.before = undefined
-      await move(test, one.grantId, two.grantId)
-    }
-    expect(await alive(test, two.access_token)).toBe(false)
-    expect(test.upstream.count('refresh')).toBe(0)
-  })
-
-  it('G3 is opened by the secret before, and sealed anew by the newest with the next renewal', async () => {
-    const before = createProxyServer()
-    const { refresh_token: refreshToken } = await before.tokens()
-    const rotated = before.replica({ secret: [`another ${SECRET}`, SECRET] })
-    const renewed = await rotated.refresh(refreshToken)
-    const dropped = before.replica({ secret: `another ${SECRET}` })
-    expect(await alive(dropped, renewed.access_token)).toBe(true)
-    expect(await alive(before, renewed.access_token)).toBe(false)
-  })
-
-  it('G3 is of no use once its secret was dropped', async () => {
-    const before = createProxyServer()
-    before.upstream.givesRefreshTokens = false
-    const { refresh_token: refreshToken } = await before.tokens()
-    const rotated = before.replica({ secret: [`another ${SECRET}`, SECRET] })
-    const renewed = await rotated.refresh(refreshToken)
-    const dropped = before.replica({ secret: `another ${SECRET}` })
-    expect(await alive(dropped, renewed.access_token)).toBe(false)
-    expect(await refusal(dropped.refresh(String(renewed.refresh_token)))).toEqual(DISOWNED)
-  })
 
   it('a grant without anything behind it is nobody’s', async () => {
     const test = createProxyServer()
@@ -365,6 +281,74 @@ describe('a renewal', () => {
     expect((await test.grantOf(grantId)).data.upstream).not.toHaveProperty('leasedUntil')
     expect(await alive(test.replica(), token)).toBe(true)
     expect(test.upstream.count('refresh')).toBe(2)
+  })
+
+  it('F4 that failed gives its lease up, whatever else changed in the grant meanwhile', async () => {
+    const test = createProxyServer()
+    const { access_token: token, grantId } = await test.tokens()
+    test.clock.advance(3570)
+    test.upstream.next('refresh', async () => {
+      const stored = await test.grantOf(grantId)
+      await test.server.grants.replace(grantId, stored, { ...stored.data, revokedGeneration: 0 })
+      return away()
+    })
+    expect(await refusal(test.server.tokens.verify(token))).toEqual(AWAY)
+    const { data } = await test.grantOf(grantId)
+    expect(data.revokedGeneration).toBe(0)
+    expect(data.upstream).not.toHaveProperty('leasedUntil')
+  })
+
+  it('F4 that failed gives up no lease of somebody else, and no grant that has ended comes back', async () => {
+    const test = createProxyServer()
+    const { access_token: token, grantId } = await test.tokens()
+    test.clock.advance(3570)
+    const theirs = test.clock.now() + 120_000
+    test.upstream.next('refresh', async () => {
+      const stored = await test.grantOf(grantId)
+      const upstream = { ...stored.data.upstream!, leasedUntil: theirs }
+      await test.server.grants.replace(grantId, stored, { ...stored.data, upstream })
+      return away()
+    })
+    expect(await refusal(test.server.tokens.verify(token))).toEqual(AWAY)
+    expect((await test.grantOf(grantId)).data.upstream?.leasedUntil).toBe(theirs)
+    test.clock.advance(121)
+    const again = await test.tokens()
+    test.clock.advance(3570)
+    test.upstream.next('refresh', async () => {
+      await test.server.grants.remove(again.grantId)
+      return away()
+    })
+    expect(await refusal(test.server.tokens.verify(again.access_token))).toEqual(AWAY)
+    expect(await test.server.grants.get(again.grantId)).toBeUndefined()
+  })
+
+  it('of a process that came late ends nothing, where another one renewed meanwhile', async () => {
+    const test = createProxyServer({ accessTokenSeconds: 7200 })
+    const { access_token: token, grantId } = await test.tokens()
+    const slow = gate()
+    test.clock.advance(3570)
+    test.upstream.next('refresh', slow.step)
+    const late = alive(test, token)
+    await slow.reached
+    test.clock.advance(60)
+    expect(await alive(test.replica(), token)).toBe(true)
+    slow.open()
+    expect(await late).toBe(true)
+    expect((await test.grantOf(grantId)).data.upstream?.round).toBe(1)
+    expect(test.upstream.count('revoke')).toBe(0)
+  })
+
+  it('that is refused where the grant ended meanwhile ends nothing else', async () => {
+    const test = createProxyServer()
+    const { access_token: token, grantId } = await test.tokens()
+    test.clock.advance(3590)
+    test.upstream.next('refresh', async () => {
+      await test.server.grants.remove(grantId)
+      return refusing('invalid_grant')({ report: test.report, refuse: () => null })
+    })
+    expect(await alive(test, token)).toBe(false)
+    expect(test.events.map(({ type }) => type)).not.toContain('grant.revoked')
+    expect(test.upstream.count('revoke')).toBe(0)
   })
 
   it('F4 that failed where the store is away too leaves the others to wait, and tells of the first', async () => {
@@ -505,6 +489,26 @@ describe('a client that renews its own access', () => {
     expect(test.upstream.count('refresh')).toBe(1)
   })
 
+  it('F4 finds it renewed for this where the answer was lost, and a minute later has it renewed again', async () => {
+    const test = createProxyServer()
+    const { refresh_token: refreshToken, grantId } = await test.tokens()
+    const fail = async (): Promise<void> => {
+      test.upstream.next('identify', away)
+      expect(await refusal(test.refresh(refreshToken))).toEqual(AWAY)
+    }
+    await fail()
+    await fail()
+    test.clock.advance(59)
+    await fail()
+    expect(test.upstream.count('refresh')).toBe(1)
+    test.clock.advance(1)
+    const { refresh_token: next } = await test.refresh(refreshToken)
+    expect(test.upstream.count('refresh')).toBe(2)
+    expect((await test.grantOf(grantId)).data.upstream).toMatchObject({ round: 2, keptRound: 2 })
+    await test.refresh(String(next))
+    expect(test.upstream.count('refresh')).toBe(3)
+  })
+
   it('R1 F4 from many processes at once gets one successor, of one renewal', async () => {
     const test = createProxyServer()
     const { refresh_token: refreshToken } = await test.tokens()
@@ -556,24 +560,5 @@ describe('a client that renews its own access', () => {
     expect(test.events.at(-1)).toMatchObject({ type: 'grant.revoked', why: 'upstream' })
     // The one before, which ends by itself.
     expect(test.upstream.living).toEqual(['upstream-access-1'])
-  })
-})
-
-describe('what is given back', () => {
-  it('V1 is what is behind every grant that ends, and a failure is told and changes nothing', async () => {
-    const test = createProxyServer()
-    const first = await test.tokens()
-    await test.tokens()
-    test.upstream.next('revoke', away)
-    await disconnectUser('idp|grace', test.server, test.report)
-    expect(await alive(test, first.access_token)).toBe(false)
-    expect(test.upstream.count('revoke')).toBe(2)
-    expect(test.upstream.living).toHaveLength(2)
-    expect(test.events).toContainEqual({
-      type: 'upstream.failed',
-      name: 'Example ID',
-      operation: 'revoke',
-      message: 'connect ECONNREFUSED 203.0.113.7:443',
-    })
   })
 })

@@ -73,6 +73,21 @@ describe('parseAccessToken', () => {
     expect(Object.isFrozen(extra.user)).toBe(false)
   })
 
+  it('hands on what is behind it at an identity provider, as it is, and has no such field elsewhere', () => {
+    class Access {
+      readonly scopes = ['repo']
+      getToken = async (): Promise<string> => 'secret'
+    }
+    const upstream = new Access()
+    const token = parseAccessToken({ clientId: 'c', upstream }, 't')
+    expect(token.upstream).toBe(upstream)
+    expect(Object.isFrozen(upstream)).toBe(false)
+    expect(seal({ ...token }).upstream).toBe(upstream)
+    expect(Object.keys(parseAccessToken({ clientId: 'c', upstream: undefined }, 't'))).not.toContain(
+      'upstream',
+    )
+  })
+
   it('copies an object without a prototype', () => {
     const bare = Object.assign(Object.create(null) as object, { a: [1] })
     const { claims } = parseAccessToken({ clientId: 'c', claims: { bare } }, 't')

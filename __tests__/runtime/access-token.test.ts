@@ -61,6 +61,30 @@ describe('AccessToken', () => {
     }
   })
 
+  it('P6 gives what is behind it when asked, and has it in no copy, JSON or log', () => {
+    class Access {
+      readonly scopes = ['repo']
+      readonly #token = 'upstream-secret'
+      getToken = async (): Promise<string> => this.#token
+    }
+    const upstream = new Access()
+    const token = new AccessToken({ ...FIELDS, upstream })
+    expect(token.upstream).toBe(upstream)
+    expect(new AccessToken(FIELDS).upstream).toBeUndefined()
+    // oxlint-disable-next-line typescript/no-misused-spread -- this is what the SDKs do
+    const copies = [{ ...token }, structuredClone(token), JSON.parse(JSON.stringify(token)) as object]
+    for (const copy of copies) expect(copy).not.toHaveProperty('upstream')
+    for (const options of [{}, { customInspect: false }])
+      expect(inspect(token, { depth: Infinity, showHidden: true, getters: true, ...options })).not.toContain('upstream-secret') // prettier-ignore
+  })
+
+  it('has nothing behind it for an heir or a proxy of it', () => {
+    const upstream = { scopes: undefined, getToken: async () => 'upstream-secret' }
+    const token = new AccessToken({ ...FIELDS, upstream })
+    expect((Object.create(token) as AccessToken).upstream).toBeUndefined()
+    expect(AccessToken.prototype.upstream).toBeUndefined()
+  })
+
   it('shares no list that could be changed with the next request', () => {
     const first = new AccessToken(FIELDS)
     first.scopes.push('admin')

@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify } from 'jose'
 import { type DerivedKeys, deriveKeys } from '../../lib/runtime/keys.js'
+import { Sealer } from '../../lib/runtime/sealing.js'
 
 const keysOf = (...secrets: string[]): DerivedKeys => deriveKeys(secrets.map((secret) => Buffer.from(secret)))
 
@@ -26,9 +27,9 @@ describe('deriveKeys', () => {
 
   it('makes one for each purpose, and none stands for another', () => {
     const keys = keysOf(ONE)
-    const purposes = ['code', 'refresh', 'browser'] as const
+    const purposes = ['code', 'refresh', 'browser', 'trip'] as const
     const macs = purposes.map((purpose) => keys.mac(purpose, 'x'))
-    expect(new Set(macs).size).toBe(3)
+    expect(new Set(macs).size).toBe(4)
     for (const [index, purpose] of purposes.entries())
       expect(macs.map((mac) => keys.isMac(purpose, 'x', mac))).toEqual(macs.map((_, other) => other === index)) // prettier-ignore
     expect(keys.storage.map((key) => key.length)).toEqual([32])
@@ -70,6 +71,15 @@ describe('deriveKeys', () => {
     expect((await jwtVerify(token, keySet)).payload).toEqual({ sub: 'ada' })
     const newSet = createLocalJWKSet({ keys: keysOf(TWO).published.map((jwk) => ({ ...jwk })) })
     await expect(jwtVerify(token, newSet)).rejects.toThrow('no applicable key found')
+  })
+
+  it('seals records with keys of their own, the newest first', () => {
+    const [old, rotated] = [keysOf(ONE), keysOf(TWO, ONE)]
+    expect(rotated.sealer.open('grant x', old.sealer.seal('grant x', 'text'))).toBe('text')
+    expect(keysOf(TWO).sealer.open('grant x', rotated.sealer.seal('grant x', 'text'))).toBe('text')
+    expect(old.sealer.open('grant x', rotated.sealer.seal('grant x', 'text'))).toBeUndefined()
+    const storage = new Sealer(old.storage as [Uint8Array], 'records AES-256-GCM')
+    expect(storage.open('grant x', old.sealer.seal('grant x', 'text'))).toBeUndefined()
   })
 
   it('takes one spelling of a MAC', () => {
