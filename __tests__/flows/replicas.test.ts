@@ -20,7 +20,20 @@ import { Browser, type Shown, formOf } from '../support/browser-session.js'
 import { Journey } from '../support/journey.js'
 import type { ReplicaSettings } from '../support/replica.js'
 import { freePort } from '../support/process.js'
-import { type Balancer, type Replica, grantsIn, startBalancer, startReplica } from '../support/replicas.js'
+import {
+  type Balancer,
+  type Place,
+  type Replica,
+  countOf,
+  eachOf,
+  familiesOf as familiesOfSubject,
+  grantsIn,
+  isBack,
+  race,
+  restarted,
+  startBalancer,
+  startReplica,
+} from '../support/replicas.js'
 import {
   type Service,
   describeWithPostgres,
@@ -42,8 +55,6 @@ function directory(): string {
   return path
 }
 
-type Place = Pick<ReplicaSettings, 'kind' | 'address'>
-
 const sqlite = (): Place => ({ kind: 'sqlite', address: join(directory(), 'store.sqlite') })
 
 async function balancer(): Promise<Balancer> {
@@ -61,33 +72,8 @@ async function replica(
   return started
 }
 
-/** The grants of one user: those that a client lives on, and codes that wait. */
-async function familiesOf(
-  { username }: Journey,
-  { kind, address = '' }: Place,
-): Promise<{ living: number; waiting: number[] }> {
-  const own = (await grantsIn(kind, address)).filter(({ subject }) => subject === `id-${username}`)
-  return {
-    living: own.filter(({ waits }) => waits !== true).length,
-    waiting: own.flatMap(({ waits, expiresAt }) => (waits === true ? [expiresAt] : [])),
-  }
-}
-
-/** One after another, each started while those before are under way, few at a time. */
-async function eachOf<Item, Started>(
-  items: readonly Item[],
-  start: (item: Item) => Promise<Started>,
-  use: (item: Item, started: Started) => Promise<void>,
-): Promise<void> {
-  const AHEAD = 3
-  const under = items.slice(0, AHEAD).map(start)
-  for (const [n, item] of items.entries()) {
-    const started = await (under[n] as Promise<Started>)
-    const next = items[n + AHEAD]
-    if (next !== undefined) under.push(start(next))
-    await use(item, started)
-  }
-}
+const familiesOf = ({ username }: Journey, place: Place): ReturnType<typeof familiesOfSubject> =>
+  familiesOfSubject(`id-${username}`, place)
 
 type Kill = NonNullable<ReplicaSettings['killed']>
 
@@ -159,15 +145,6 @@ const mainKills = (writes: readonly string[]): Kill[] => {
 
 const CLIENTS = 50
 
-/** Sends the same request fifty times to each of two processes, at once. */
-function race(urls: readonly string[], send: (url: string) => Promise<Response>): Promise<Answer[]> {
-  const all = urls.flatMap((url) => Array.from({ length: CLIENTS }, () => url))
-  return Promise.all(all.map(async (url) => answerOf(await send(url))))
-}
-
-const countOf = (answers: readonly Answer[], status: number): number =>
-  answers.filter((answer) => answer.status === status).length
-
 /** Two processes, and a hundred clients that want the same thing. */
 async function raceForEverything(place: Place): Promise<void> {
   const { url: baseUrl, use } = await balancer()
@@ -186,7 +163,7 @@ async function raceForEverything(place: Place): Promise<void> {
   const { verifier, challenge } = pkce()
   const { action, fields } = formOf(await journey.consentPage(challenge))
   const cookie = [...journey.browser.cookies(baseUrl)].map(([name, value]) => `${name}=${value}`).join('; ')
-  const decided = await race(urls, (url) =>
+  const decided = await race(urls, CLIENTS, (url) =>
     fetch(url + action.pathname, {
       method: 'POST',
       redirect: 'manual',
@@ -209,7 +186,7 @@ async function raceForEverything(place: Place): Promise<void> {
   const code = callback.searchParams.get('code') ?? ''
   const { client_id } = client
   const form = { grant_type: 'authorization_code', client_id, code, code_verifier: verifier }
-  const redeemed = await race(urls, post('/token', form))
+  const redeemed = await race(urls, CLIENTS, post('/token', form))
   expect([countOf(redeemed, 200), countOf(redeemed, 400)]).toEqual([1, 2 * CLIENTS - 1])
   expect(await familiesOf(journey, place)).toEqual({ living: 0, waiting: [] })
 
@@ -217,6 +194,7 @@ async function raceForEverything(place: Place): Promise<void> {
   const { refresh_token } = await journey.signIn()
   const refreshed = await race(
     urls,
+    CLIENTS,
     post('/token', { grant_type: 'refresh_token', client_id, refresh_token }),
   )
   expect(countOf(refreshed, 200)).toBe(2 * CLIENTS)
@@ -233,6 +211,7 @@ async function raceForEverything(place: Place): Promise<void> {
   const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' })
   const asserted = await race(
     urls,
+    CLIENTS,
     post('/token', {
       grant_type: 'client_credentials',
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
@@ -338,7 +317,7 @@ async function killStore(service: Service, place: Place): Promise<void> {
   await everythingIsAway(journey, page, tokens, { code, verifier: waiting.verifier })
   const during = both.flatMap(({ events }, n) => events().slice(told[n]))
   await restarted(service)
-  for (const { url } of both) await isBack(url, tokens)
+  for (const { url } of both) await isBack(url, tokens.access_token)
 
   // Where each was.
   const later = await journey.redeem(code, waiting.verifier)
@@ -353,27 +332,6 @@ async function killStore(service: Service, place: Place): Promise<void> {
   expect(new Set(during.map(({ type }) => type))).toEqual(new Set(['request.failed', 'request.refused']))
   const stages = during.flatMap((event) => (event.type === 'request.refused' ? [event.reason.stage] : []))
   expect(new Set(stages)).toEqual(new Set(['unavailable']))
-}
-
-/** What was killed may need a moment until its remains are gone. */
-async function restarted(service: Service): Promise<void> {
-  for (;;) {
-    try {
-      await service.restart()
-      return
-    } catch (error) {
-      if (!(error instanceof Error && /shared memory|lock file/.test(error.message))) throw error
-    }
-  }
-}
-
-/** Asks until there is an answer; each request waits for the store as long as it may. */
-async function isBack(url: string, { access_token }: Tokens): Promise<void> {
-  for (;;) {
-    const { status } = await answerOf(await clientsOf(url).call(access_token))
-    if (status === 200) return
-    expect(status).toBe(503)
-  }
 }
 
 describeWithRedis('Redis, two processes', () => {

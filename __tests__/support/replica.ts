@@ -1,5 +1,5 @@
-// One replica of an app that is its own authorization server: a process of its own on a store that others share, with faults to order.
-// It prints what happens to it, one line each.
+// One replica of an app that is its own authorization server, or stands before an identity provider: a process of its own on a store that
+// others share, with faults to order. It prints what happens to it, one line each.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
@@ -7,7 +7,10 @@ import {
   type ConfiguredClient,
   type McpAuthOptions,
   OAuthProvider,
+  OIDCProxy,
+  type OIDCProxyOptions,
   type Store,
+  getAccessToken,
   mcpAuth,
 } from 'express-mcp-auth'
 import type { RedisReply } from 'rate-limit-redis'
@@ -26,10 +29,14 @@ export interface ReplicaSettings {
   readonly port?: number
   /** SIGKILL before or after its n-th write, from 1. */
   readonly killed?: { readonly when: 'before' | 'after'; readonly nth: number }
-  /** Writes to a collection wait until the process was told to end. */
+  /** Writes to a collection wait until the process was told to end; `answers` are those of the identity provider. */
   readonly held?: string
   /** How far its clock is ahead, in milliseconds. */
   readonly ahead?: number
+  /** How many times faster its clock and its timers run. */
+  readonly pace?: number
+  /** The identity provider that people sign in at. Absent: it knows them itself. */
+  readonly upstream?: Pick<OIDCProxyOptions, 'configUrl' | 'clientId' | 'clientSecret' | 'timeoutSeconds'>
   readonly clients?: readonly ConfiguredClient[]
   /** Most requests in a minute to an endpoint, counted in a Redis. */
   readonly limit?: { readonly url: string; readonly requests: number }
@@ -45,27 +52,37 @@ const {
   killed,
   held,
   ahead = 0,
+  pace = 1,
   clients = [],
   limit,
+  upstream,
 } = settings
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
-const deps = { now: () => Date.now() + ahead }
+const started = Date.now()
+const deps = {
+  now: () => started + (Date.now() - started) * pace + ahead,
+  ...(pace !== 1 && { after }),
+  ...(held === 'answers' && { fetch: fetchHeld }),
+}
 const closing: (() => Promise<unknown>)[] = []
 let end: () => void = () => undefined
 const told = new Promise<void>((resolve) => (end = resolve))
 
 const store = await openStore()
-const provider = new OAuthProvider({
+const common = {
   baseUrl,
   secret,
-  signIn,
   clients,
   scopesSupported: ['notes:read'],
   clientRegistration: { maxPerHour: 100_000 },
   deps,
   ...(store !== undefined && { store: withFaults(store) }),
-})
+}
+const provider =
+  upstream === undefined
+    ? new OAuthProvider({ ...common, signIn })
+    : new OIDCProxy({ ...common, ...upstream, verifyIdToken: true })
 const app = express()
 app.use(
   mcpAuth(provider, {
@@ -75,9 +92,13 @@ app.use(
   }),
 )
 // What is not of MCP asks whether it may call.
-app.get('/mcp', ({ headers }, response, next) => {
-  if (headers.accept?.includes('text/event-stream')) next()
-  else response.json({})
+app.get('/mcp', (request, response, next) => {
+  if (request.headers.accept?.includes('text/event-stream')) next()
+  else
+    Promise.resolve(getAccessToken(request)?.upstream?.getToken()).then(
+      (token) => response.json({ upstream: token }),
+      next,
+    )
 })
 let mcp: Promise<McpListener> | undefined
 app.use((request, response, next) => {
@@ -94,6 +115,21 @@ process.once('SIGTERM', () => {
   server.close(() => void Promise.all([provider.close(), ...closing.map((close) => close())]))
   end()
 })
+
+function after(milliseconds: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, milliseconds / pace).unref()
+  return () => clearTimeout(timer)
+}
+
+/** The identity provider has done what it was asked to. */
+async function fetchHeld(...request: Parameters<typeof fetch>): Promise<Response> {
+  const answer = await fetch(...request)
+  if (request[1]?.method === 'POST') {
+    say('holding an answer')
+    await told
+  }
+  return answer
+}
 
 async function openStore(): Promise<Store | undefined> {
   if (kind === 'default') return undefined
@@ -148,8 +184,8 @@ function withFaults(real: Store): Store {
     whole: string,
     work: () => Promise<Result>,
   ): Promise<Result> => {
-    // What stands before the dot names the server.
-    const collection = whole.slice(whole.indexOf('.') + 1)
+    // What stands before it names the server, what stands behind it the identity provider.
+    const [, collection = ''] = whole.split('.')
     const nth = ++writes
     const strike = async (when: 'before' | 'after'): Promise<void> => {
       if (killed?.when !== when || killed.nth !== nth) return

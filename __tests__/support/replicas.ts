@@ -1,4 +1,4 @@
-// Replicas of one app behind a load balancer, and a look into the store that they share.
+// Replicas of one app behind a load balancer, what is done to them, and a look into the store that they share.
 import { type IncomingHttpHeaders, type IncomingMessage, createServer, request as send } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
@@ -7,8 +7,13 @@ import { Pool } from 'pg'
 import type { AuthEvent } from 'express-mcp-auth'
 import { openSqlite } from '../../lib/stores/sqlite-database.js'
 import type { GrantRecord } from '../../lib/authorization-server/records.js'
-import { type Program, startProgram } from './process.js'
+import { type Answer, answerOf, clientsOf } from './authorization-server.js'
+import { type Program, bundled, startProgram } from './process.js'
 import type { ReplicaSettings } from './replica.js'
+import type { Service } from './services.js'
+
+/** Where a store is. */
+export type Place = Pick<ReplicaSettings, 'kind' | 'address'>
 
 /** A replica under way. */
 export interface Replica extends Program {
@@ -21,7 +26,8 @@ export interface Replica extends Program {
 
 /** @param directory where it runs, for the default store */
 export async function startReplica(settings: ReplicaSettings, directory?: string): Promise<Replica> {
-  const program = startProgram('__tests__/support/replica.ts', [JSON.stringify(settings)], {}, directory)
+  const file = await bundled('__tests__/support/replica.ts')
+  const program = startProgram(file, [JSON.stringify(settings)], {}, directory)
   const [, url = ''] = await program.printed(/^listening (\S+)$/m)
   const lines = (word: string): string[] =>
     program.output.stdout
@@ -98,6 +104,68 @@ function forward(
   })
 }
 
+/** One after another, each started while those before are under way, few at a time. */
+export async function eachOf<Item, Started>(
+  items: readonly Item[],
+  start: (item: Item) => Promise<Started>,
+  use: (item: Item, started: Started) => Promise<void>,
+): Promise<void> {
+  const AHEAD = 3
+  const under = items.slice(0, AHEAD).map(start)
+  for (const [n, item] of items.entries()) {
+    const started = await (under[n] as Promise<Started>)
+    const next = items[n + AHEAD]
+    if (next !== undefined) under.push(start(next))
+    await use(item, started)
+  }
+}
+
+/** Sends the same request so often to each of several processes, all at once. */
+export function race(
+  urls: readonly string[],
+  times: number,
+  send: (url: string) => Promise<Response>,
+): Promise<Answer[]> {
+  const all = urls.flatMap((url) => Array.from({ length: times }, () => url))
+  return Promise.all(all.map(async (url) => answerOf(await send(url))))
+}
+
+export const countOf = (answers: readonly Answer[], status: number): number =>
+  answers.filter((answer) => answer.status === status).length
+
+/** What was killed may need a moment until its remains are gone. */
+export async function restarted(service: Service): Promise<void> {
+  for (;;) {
+    try {
+      await service.restart()
+      return
+    } catch (error) {
+      if (!(error instanceof Error && /shared memory|lock file/.test(error.message))) throw error
+    }
+  }
+}
+
+/** Asks until there is an answer; each request waits for the store as long as it may. */
+export async function isBack(url: string, accessToken: string): Promise<void> {
+  for (;;) {
+    const { status, body } = await answerOf(await clientsOf(url).call(accessToken))
+    if (status === 200) return
+    if (status !== 503) throw new Error(`${status}: ${JSON.stringify(body)}`)
+  }
+}
+
+/** The grants of one user: those that a client lives on, and codes that wait. */
+export async function familiesOf(
+  subject: string,
+  { kind, address = '' }: Place,
+): Promise<{ living: number; waiting: number[] }> {
+  const own = (await grantsIn(kind, address)).filter((grant) => grant.subject === subject)
+  return {
+    living: own.filter(({ waits }) => waits !== true).length,
+    waiting: own.flatMap(({ waits, expiresAt }) => (waits === true ? [expiresAt] : [])),
+  }
+}
+
 /** Every grant in a store that has not expired, with what is encrypted left out. */
 export async function grantsIn(
   kind: ReplicaSettings['kind'],
@@ -108,7 +176,7 @@ export async function grantsIn(
 }
 
 async function dump(kind: ReplicaSettings['kind'], address: string): Promise<[string, number][]> {
-  const where = `FROM mcp_auth_entries WHERE collection LIKE '%.grants'`
+  const where = `FROM mcp_auth_entries WHERE collection LIKE '%.grants%'`
   if (kind === 'sqlite') {
     const database = await openSqlite(address)
     const rows = `SELECT json_group_array(json_array(value, expires_at)) AS held ${where} AND expires_at > ?`
@@ -123,7 +191,7 @@ async function dump(kind: ReplicaSettings['kind'], address: string): Promise<[st
     return (rows as { value: string; expires_at: string }[]).map((row) => [row.value, Number(row.expires_at)])
   }
   const client = await createClient({ url: address }).connect()
-  const keys = await client.keys('mcp-auth:*.grants:*')
+  const keys = await client.keys('mcp-auth:*.grants*')
   const held = keys.length === 0 ? [] : await client.mGet(keys)
   await client.close()
   return held.flatMap((text) => {
