@@ -52,21 +52,19 @@ export class OIDCProxy extends ServerProvider {
     const read = readProxyOptions('OIDCProxy', options, OWN)
     const configUrl = parseConfigUrl(read)
     const audience = read.text('audience')
-    const given = parseTokenVerifier(read)
+    const verifier = parseTokenVerifier(read)
     const params = audience === undefined ? {} : { audience }
     const built = buildProxy(read, {
       name: new URL(configUrl).host,
       endpoints: { configUrl, strict: read.flag('strict', true) },
       clientId: parseClientId(read, 'clientId'),
       clientSecret: read.text('clientSecret'),
-      identification:
-        given ?? jwtIdentification({ audience, algorithms: parseAlgorithm(read) }, parseDeps(read)),
+      identification: parseIdentification(read, verifier, audience),
       authorizeParams: params,
       tokenParams: params,
       // Without it there is no ID token, and often no user either.
       requiredScopes: ['openid'],
-      alsoRequired:
-        given?.by === 'access_token' && 'verifyToken' in given.verifier ? given.verifier.requiredScopes : [],
+      alsoRequired: verifier?.requiredScopes,
     })
     super(read, built)
   }
@@ -78,17 +76,27 @@ function parseConfigUrl(read: OptionReader): string {
   throw read.missing('configUrl', 'write the URL that ends in "/.well-known/openid-configuration"')
 }
 
-/** What the options say beyond the default; undefined for that. */
-function parseTokenVerifier(read: OptionReader): UpstreamIdentification | undefined {
+function parseTokenVerifier(read: OptionReader): Verifier | undefined {
   const given = read.raw('tokenVerifier')
-  const byIdToken = read.flag('verifyIdToken')
-  if (given !== undefined && (byIdToken || read.has('algorithm'))) {
-    const other = byIdToken ? 'verifyIdToken' : 'algorithm'
-    throw read.invalid(other, 'left out beside "tokenVerifier", which decides by itself')
-  }
-  if (byIdToken) return { by: 'id_token' }
-  if (given === undefined) return undefined
-  return { by: 'access_token', verifier: toProvider(given, read.name('tokenVerifier')) }
+  return given === undefined ? undefined : toProvider(given, read.name('tokenVerifier'))
+}
+
+/** One of three ways: a verifier of the app's own, the ID token, or access tokens that are JWTs. */
+function parseIdentification(
+  read: OptionReader,
+  verifier: Verifier | undefined,
+  audience: string | undefined,
+): UpstreamIdentification {
+  const ways = [
+    verifier !== undefined && 'tokenVerifier',
+    read.flag('verifyIdToken') && 'verifyIdToken',
+    read.has('algorithm') && 'algorithm',
+  ].filter((way) => way !== false)
+  const [way, other] = ways
+  if (other !== undefined) throw read.invalid(other, `left out beside "${way}", which decides by itself`)
+  if (verifier !== undefined) return { by: 'access_token', verifier }
+  if (way === 'verifyIdToken') return { by: 'id_token' }
+  return jwtIdentification({ audience, algorithms: parseAlgorithm(read) }, parseDeps(read))
 }
 
 function parseAlgorithm(read: OptionReader): readonly string[] | undefined {

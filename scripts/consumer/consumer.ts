@@ -175,7 +175,6 @@ export {
   DiscordTokenVerifier,
 } from 'express-mcp-auth/providers/discord'
 export {
-  type GitHubHost,
   type GitHubOptions,
   GitHubProvider,
   GitHubTokenVerifier,

@@ -4,6 +4,17 @@ import type { TokenQuestion } from '../../verifiers/token-question.js'
 
 export const GITHUB_URL: string = 'https://github.com'
 
+/** Where GitHub is. */
+export interface GitHubHost {
+  /** Of GitHub Enterprise, e.g. `https://github.example.com`. Default: `https://github.com`. */
+  readonly githubUrl?: string
+}
+
+export const HOST: { readonly githubUrl: 'base' } = { githubUrl: 'base' }
+
+/** What tools get to see of a user. */
+export const CLAIMS: readonly string[] = ['login', 'name', 'email', 'avatar_url', 'html_url']
+
 export const API_HEADERS: Readonly<Record<string, string>> = {
   accept: 'application/vnd.github+json',
   // Requests without one are refused: https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent

@@ -1,11 +1,5 @@
 // GitLab, by an application of a user, a group or an instance. Register `{baseUrl}/auth/callback` as its redirect URI.
-import {
-  type TokenInfoCaching,
-  TokenInfoVerifier,
-  membersOf,
-  scopesOf,
-  secondsOf,
-} from '../../verifiers/token-info.js'
+import { type TokenInfoCaching, membersOf, scopesOf, secondsOf } from '../../verifiers/token-info.js'
 import type { ServerProvider } from '../server-provider.js'
 import { type IdentityProviderClass, defineIdentityProvider } from './idp.js'
 
@@ -21,7 +15,7 @@ export const GitLabProvider: IdentityProviderClass<GitLabOptions> = defineIdenti
   title: 'GitLab',
   secret: 'optional',
   options: { gitlabUrl: 'base', cacheTtlSeconds: 'seconds' },
-  facts: ({ gitlabUrl = 'https://gitlab.com' }, app, read) => ({
+  facts: ({ gitlabUrl = 'https://gitlab.com' }) => ({
     endpoints: {
       authorizationEndpoint: `${gitlabUrl}/oauth/authorize`,
       tokenEndpoint: `${gitlabUrl}/oauth/token`,
@@ -35,31 +29,27 @@ export const GitLabProvider: IdentityProviderClass<GitLabOptions> = defineIdenti
         ? 'tick every scope that is asked for at the application in GitLab'
         : undefined,
     identification: {
-      by: 'access_token',
-      verifier: new TokenInfoVerifier(
-        {
-          issuer: gitlabUrl,
-          // https://docs.gitlab.com/api/oauth2/#retrieve-the-token-information
-          ask: { url: `${gitlabUrl}/oauth/token/info` },
-          read: ({ json, at }) => {
-            // By one name or the other, as the version has it; null where it never ends.
-            const left = secondsOf(json['expires_in_seconds'] ?? json['expires_in'])
-            return {
-              subject: json['resource_owner_id'],
-              issuedTo: membersOf(json['application'])['uid'],
-              scopes: scopesOf(json['scope']),
-              expiresAt: left === undefined ? undefined : Math.floor(at + left),
-              claims: {},
-            }
-          },
-          profile: { url: `${gitlabUrl}/oauth/userinfo` },
-          claims: [
+      by: 'token_info',
+      tokens: {
+        issuer: gitlabUrl,
+        // https://docs.gitlab.com/api/oauth2/#retrieve-the-token-information
+        ask: { url: `${gitlabUrl}/oauth/token/info` },
+        read: ({ json, at }) => {
+          // By one name or the other, as the version has it; null where it never ends.
+          const left = secondsOf(json['expires_in_seconds'] ?? json['expires_in'])
+          return {
+            subject: json['resource_owner_id'],
+            issuedTo: membersOf(json['application'])['uid'],
+            scopes: scopesOf(json['scope']),
+            expiresAt: left === undefined ? undefined : Math.floor(at + left),
+            claims: {},
+          }
+        },
+        profile: { url: `${gitlabUrl}/oauth/userinfo` },
+        claims: [
             'name', 'nickname', 'preferred_username', 'email', 'email_verified', 'profile', 'picture', 'groups',
           ], // prettier-ignore
-        },
-        app,
-        read,
-      ),
+      },
     },
   }),
 })

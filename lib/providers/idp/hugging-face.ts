@@ -1,5 +1,5 @@
 // Hugging Face, by an OAuth app of the settings "Connected Apps". Register `{baseUrl}/auth/callback` as its redirect URL.
-import { type TokenInfoCaching, TokenInfoVerifier } from '../../verifiers/token-info.js'
+import type { TokenInfoCaching } from '../../verifiers/token-info.js'
 import type { ServerProvider } from '../server-provider.js'
 import { type IdentityProviderClass, defineIdentityProvider } from './idp.js'
 
@@ -13,7 +13,7 @@ export const HuggingFaceProvider: IdentityProviderClass<HuggingFaceOptions> =
     title: 'Hugging Face',
     secret: 'optional',
     options: { cacheTtlSeconds: 'seconds' },
-    facts: (_own, app, read) => ({
+    facts: () => ({
       endpoints: {
         authorizationEndpoint: 'https://huggingface.co/oauth/authorize',
         tokenEndpoint: 'https://huggingface.co/oauth/token',
@@ -22,20 +22,16 @@ export const HuggingFaceProvider: IdentityProviderClass<HuggingFaceOptions> =
       extraScopes: ['openid'],
       forwardsResource: false,
       identification: {
-        by: 'access_token',
-        verifier: new TokenInfoVerifier(
-          {
-            issuer: 'https://huggingface.co',
-            // What a token allows is told once, by the answer that it came in: https://huggingface.co/docs/hub/oauth
-            ask: { url: 'https://huggingface.co/oauth/userinfo' },
-            read: ({ json }) => ({ subject: json['sub'], claims: json }),
-            claims: [
+        by: 'token_info',
+        tokens: {
+          issuer: 'https://huggingface.co',
+          // What a token allows is told once, by the answer that it came in: https://huggingface.co/docs/hub/oauth
+          ask: { url: 'https://huggingface.co/oauth/userinfo' },
+          read: ({ json }) => ({ subject: json['sub'], claims: json }),
+          claims: [
               'name', 'preferred_username', 'profile', 'picture', 'email', 'email_verified', 'website', 'isPro', 'orgs',
             ], // prettier-ignore
-          },
-          app,
-          read,
-        ),
+        },
       },
     }),
   })

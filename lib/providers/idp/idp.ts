@@ -2,7 +2,9 @@
 import type { OptionReader } from '../../protocol/options.js'
 import type { Deps } from '../../runtime/deps.js'
 import { parseDeps } from '../authorization-server-options.js'
+import { type TokenInfo, TokenInfoVerifier } from '../../verifiers/token-info.js'
 import { type OwnOption, type TextForm, readOwnOptions, textFormOf } from '../own-options.js'
+import type { UpstreamIdentification } from '../proxy/description.js'
 import { PROXY_FROM_TEXT } from '../proxy/proxy-from-text.js'
 import {
   type ProxyFacts,
@@ -30,11 +32,16 @@ export interface IdentityProviderSpec<Own extends object> {
   /** Whether it knows public clients, which have no secret. */
   readonly secret: 'required' | 'optional'
   /** Everything else, given options that were checked. */
-  readonly facts: (
-    own: Own,
-    app: RegisteredApp,
-    read: OptionReader,
-  ) => Omit<ProxyFacts, 'name' | 'clientId' | 'clientSecret'>
+  readonly facts: (own: Own, app: RegisteredApp, read: OptionReader) => IdentityProviderFacts
+}
+
+/** What is known of an identity provider, given the options of one app. */
+export interface IdentityProviderFacts extends Omit<
+  ProxyFacts,
+  'name' | 'clientId' | 'clientSecret' | 'identification'
+> {
+  /** How it is known whose an access token is; `token_info` where the identity provider has to be asked. */
+  readonly identification: UpstreamIdentification | { readonly by: 'token_info'; readonly tokens: TokenInfo }
 }
 
 /** What every identity provider takes. */
@@ -64,7 +71,14 @@ export interface IdentityProviderClass<Own extends object> {
  *   options: {},
  *   facts: () => ({
  *     endpoints: { authorizationEndpoint: 'https://example.com/authorize', tokenEndpoint: 'https://example.com/token' },
- *     identification: { by: 'access_token', verifier: … },
+ *     identification: {
+ *       by: 'token_info',
+ *       tokens: {
+ *         issuer: 'https://example.com',
+ *         ask: { url: 'https://example.com/userinfo' },
+ *         read: ({ json }) => ({ subject: json['sub'], claims: json }),
+ *       },
+ *     },
  *   }),
  * })
  */
@@ -91,8 +105,16 @@ export function defineIdentityProvider<Own extends object>(
         throw read.missing('clientSecret', `write the secret that ${spec.title} gave this app`)
       }
       const app = { clientId, clientSecret, deps: parseDeps(read) }
-      const facts = spec.facts(readOwnOptions(read, spec.options) as Own, app, read)
-      super(read, buildProxy(read, { ...facts, name: spec.title, clientId, clientSecret }))
+      const { identification: by, ...facts } = spec.facts(
+        readOwnOptions(read, spec.options) as Own,
+        app,
+        read,
+      )
+      const identification: UpstreamIdentification =
+        by.by === 'token_info'
+          ? { by: 'access_token', verifier: new TokenInfoVerifier(by.tokens, app, read) }
+          : by
+      super(read, buildProxy(read, { ...facts, identification, name: spec.title, clientId, clientSecret }))
     }
   }
   Object.defineProperty(made, 'name', { value: spec.className })

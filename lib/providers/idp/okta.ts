@@ -13,6 +13,10 @@ export interface OktaOptions {
   readonly audience?: string
 }
 
+const DOMAIN = {
+  kind: 'base',
+  required: 'write the domain of your organization, e.g. "example.okta.com"',
+} as const
 const SCOPE_ADVICE =
   'tick "Refresh Token" among the grants of the app, and add the scopes under Security > API'
 
@@ -21,11 +25,7 @@ export const OktaProvider: IdentityProviderClass<OktaOptions> = defineIdentityPr
   className: 'OktaProvider',
   title: 'Okta',
   secret: 'optional',
-  options: {
-    oktaDomain: { kind: 'base', required: 'write the domain of your organization, e.g. "example.okta.com"' },
-    authorizationServerId: 'text',
-    audience: 'text',
-  },
+  options: { oktaDomain: DOMAIN, authorizationServerId: 'text', audience: 'text' },
   facts: (
     { oktaDomain, authorizationServerId: id = 'default', audience = 'api://default' },
     { clientId, deps },

@@ -1,5 +1,5 @@
 // WorkOS, by an OAuth application of WorkOS Connect. Register `{baseUrl}/auth/callback` as its redirect URI.
-import { type TokenInfoCaching, TokenInfoVerifier, scopesOf } from '../../verifiers/token-info.js'
+import { type TokenInfoCaching, scopesOf } from '../../verifiers/token-info.js'
 import type { ServerProvider } from '../server-provider.js'
 import { type IdentityProviderClass, defineIdentityProvider } from './idp.js'
 
@@ -20,7 +20,7 @@ export const WorkOSProvider: IdentityProviderClass<WorkOSOptions> = defineIdenti
     authkitDomain: { kind: 'base', required: 'write your AuthKit domain, e.g. "https://notes.authkit.app"' },
     cacheTtlSeconds: 'seconds',
   },
-  facts: ({ authkitDomain }, app, read) => ({
+  facts: ({ authkitDomain }) => ({
     endpoints: {
       authorizationEndpoint: `${authkitDomain}/oauth2/authorize`,
       tokenEndpoint: `${authkitDomain}/oauth2/token`,
@@ -30,21 +30,17 @@ export const WorkOSProvider: IdentityProviderClass<WorkOSOptions> = defineIdenti
     // Access tokens last five minutes, and there are refresh tokens only for the latter.
     extraScopes: ['openid', 'offline_access'],
     identification: {
-      by: 'access_token',
-      verifier: new TokenInfoVerifier(
-        {
-          issuer: authkitDomain,
-          ask: { url: `${authkitDomain}/oauth2/userinfo` },
-          read: ({ json }) => ({
-            subject: json['sub'],
-            scopes: scopesOf(json['scope'] ?? json['scopes']),
-            claims: json,
-          }),
-          claims: ['name', 'given_name', 'family_name', 'email', 'email_verified', 'picture'],
-        },
-        app,
-        read,
-      ),
+      by: 'token_info',
+      tokens: {
+        issuer: authkitDomain,
+        ask: { url: `${authkitDomain}/oauth2/userinfo` },
+        read: ({ json }) => ({
+          subject: json['sub'],
+          scopes: scopesOf(json['scope'] ?? json['scopes']),
+          claims: json,
+        }),
+        claims: ['name', 'given_name', 'family_name', 'email', 'email_verified', 'picture'],
+      },
     },
   }),
 })
