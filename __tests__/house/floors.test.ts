@@ -147,6 +147,16 @@ describe('the house', () => {
     })
     expect(found).toEqual([])
   })
+
+  it('keeps identity providers small: they are data', () => {
+    const lines = files
+      .filter((path) => path.startsWith('providers/idp/') && !SHARED_BY_IDPS.has(path))
+      .map((path) => readFileSync(new URL(`lib/${path}`, root), 'utf8').split('\n').length - 1)
+      .toSorted((one, other) => one - other)
+    expect(lines.length).toBeGreaterThan(15)
+    expect(lines[Math.floor(lines.length / 2)]).toBeLessThan(45)
+    expect(lines.at(-1)).toBeLessThanOrEqual(80)
+  })
 })
 
 describe('the rules', () => {
