@@ -156,6 +156,16 @@ describe('what is behind a grant', () => {
     expect([expiresAt, data.endsAt]).toEqual([test.clock.now() + 600_000, test.clock.now() + 600_000])
   })
 
+  it('that turns out not to be renewable while a request is served ends the grant with it too', async () => {
+    const test = createProxyServer()
+    const { access_token: token, grantId } = await test.tokens()
+    test.clock.advance(3590)
+    test.upstream.givesRefreshTokens = false
+    test.upstream.lifeSeconds = 600
+    expect(await alive(test, token)).toBe(true)
+    expect((await test.grantOf(grantId)).expiresAt).toBe(test.clock.now() + 600_000)
+  })
+
   it('P9 is refused once it is somebody else, whatever they are called', async () => {
     const test = createProxyServer()
     const { access_token: token, refresh_token: refreshToken } = await test.tokens()
