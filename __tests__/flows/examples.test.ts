@@ -430,9 +430,11 @@ async function checkBridge(
   name: string,
   { env, who }: { readonly env: (idp: Double) => Record<string, string>; readonly who: string },
 ): Promise<Signed> {
-  const own = await reserve()
-  const idp = await startIdentityProvider({ redirectUri: `${own.BASE_URL}/auth/callback` })
+  const idp = await startIdentityProvider({ redirectUri: 'https://moved.example.com/' })
   opened.push(idp.close)
+  // After it has taken a port: it could take this one.
+  const own = await reserve()
+  idp.redirectUri = `${own.BASE_URL}/auth/callback`
   const { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET } = idp
   const { url } = await run(name, '/mcp', { ...own, CLIENT_ID, CLIENT_SECRET, ...env(idp) })
   return signIn(url, own.BASE_URL, new Visitor('ada!'), { scope: 'openid profile', who })
