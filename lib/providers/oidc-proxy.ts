@@ -112,10 +112,12 @@ export function jwtIdentification(
   { audience, algorithms, otherIssuers = [], requiredClaims }: JwtFacts,
   deps: Deps,
 ): UpstreamIdentification {
-  const verifierOf = ({ jwksUri, issuer }: UpstreamEndpoints): Verifier =>
-    new JWTVerifier({
-      jwksUri: jwksUri ?? '',
-      issuer: issuer === undefined ? otherIssuers : [issuer, ...otherIssuers],
+  const verifierOf = ({ jwksUri, issuer }: UpstreamEndpoints): Verifier => {
+    const issuers = issuer === undefined ? otherIssuers : [issuer, ...otherIssuers]
+    if (jwksUri === undefined || issuers.length === 0) throw new Error(NOT_TOLD)
+    return new JWTVerifier({
+      jwksUri,
+      issuer: issuers,
       // They come from its token endpoint, in exchange for our code: nobody else can slip one in.
       ...(audience === undefined ? { dangerouslyAllowAnyAudience: true } : { audience }),
       ...(algorithms !== undefined && { algorithms }),
@@ -124,8 +126,12 @@ export function jwtIdentification(
       dangerouslyAllowInsecureHttp: true,
       deps,
     })
+  }
   return { by: 'access_token', verifier: verifierOf }
 }
+
+const NOT_TOLD =
+  'the document has no "jwks_uri" or no "issuer", by which access tokens could be judged: pass "tokenVerifier"'
 
 /** What is known of an identity provider's JWTs. */
 export interface JwtFacts {
