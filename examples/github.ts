@@ -30,9 +30,10 @@ async function listRepositories(): Promise<string> {
 
 const handler = createMcpHandler(() => {
   const mcp = new McpServer({ name: 'github', version: '1.0.0' })
-  mcp.registerTool('whoami', { description: 'Tells who calls' }, () => ({
-    content: [{ type: 'text', text: String(getAccessToken()?.claims['login'] ?? 'nobody') }],
-  }))
+  mcp.registerTool('whoami', { description: 'Tells who calls' }, () => {
+    const { login = 'nobody' } = getAccessToken()?.claims ?? {}
+    return { content: [{ type: 'text', text: String(login) }] }
+  })
   mcp.registerTool('list_repositories', { description: 'Lists what they work on' }, async () => ({
     content: [{ type: 'text', text: await listRepositories() }],
   }))

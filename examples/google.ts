@@ -20,9 +20,10 @@ const { DOMAIN = 'example.com' } = process.env
 
 const handler = createMcpHandler(() => {
   const mcp = new McpServer({ name: 'google', version: '1.0.0' })
-  mcp.registerTool('whoami', { description: 'Tells who calls' }, () => ({
-    content: [{ type: 'text', text: String(getAccessToken()?.claims['email'] ?? 'nobody') }],
-  }))
+  mcp.registerTool('whoami', { description: 'Tells who calls' }, () => {
+    const { email = 'nobody' } = getAccessToken()?.claims ?? {}
+    return { content: [{ type: 'text', text: String(email) }] }
+  })
   return mcp
 })
 

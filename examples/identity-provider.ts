@@ -2,28 +2,15 @@
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import express from 'express'
-import {
-  type TokenInfo,
-  TokenInfoVerifier,
-  defineIdentityProvider,
-  getAccessToken,
-  mcpAuth,
-} from 'express-mcp-auth'
+import { defineIdentityProvider, getAccessToken, mcpAuth } from 'express-mcp-auth'
 import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
-
-const tokensOf = (url: string): TokenInfo => ({
-  issuer: url,
-  ask: { url: `${url}/userinfo` },
-  read: ({ json }) => ({ subject: json['sub'], claims: json }),
-  claims: ['name', 'email'],
-})
 
 const ExampleProvider = defineIdentityProvider<{ readonly exampleUrl: string }>({
   className: 'ExampleProvider',
   title: 'Example',
   secret: 'required',
   options: { exampleUrl: { kind: 'base', required: 'write the URL of your instance' } },
-  facts: ({ exampleUrl: url }, app, read) => ({
+  facts: ({ exampleUrl: url }) => ({
     endpoints: {
       authorizationEndpoint: `${url}/authorize`,
       tokenEndpoint: `${url}/token`,
@@ -31,7 +18,15 @@ const ExampleProvider = defineIdentityProvider<{ readonly exampleUrl: string }>(
     },
     requiredScopes: ['openid', 'profile'],
     forwardsResource: false,
-    identification: { by: 'access_token', verifier: new TokenInfoVerifier(tokensOf(url), app, read) },
+    identification: {
+      by: 'token_info',
+      tokens: {
+        issuer: url,
+        ask: { url: `${url}/userinfo` },
+        read: ({ json }) => ({ subject: json['sub'], claims: json }),
+        claims: ['name', 'email'],
+      },
+    },
   }),
 })
 

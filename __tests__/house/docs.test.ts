@@ -71,7 +71,14 @@ describe('docs/security.md', () => {
 
   it('names tests that exist', () => {
     expect(rows.length).toBeGreaterThan(50)
-    expect(rows.flatMap((row) => testNames(row.at(-1)!)).filter((file) => !isThere(file))).toEqual([])
+    expect(testNames(read('docs/security.md')).filter((file) => !isThere(file))).toEqual([])
+  })
+
+  it('names advisories that have a test', () => {
+    const tests = read('__tests__/attacks/fastmcp.test.ts')
+    const ids = read('docs/security.md').match(/\b(?:GHSA(?:-[a-z0-9]{4}){3}|CVE-\d{4}-\d+)\b/g) ?? []
+    expect(ids.length).toBeGreaterThan(8)
+    expect(ids.filter((id) => !new RegExp(`test\\('.*\\b${id}\\b`).test(tests))).toEqual([])
   })
 
   it.each(rows)('%s, %s: tests carry its name', (...row) => {
