@@ -1,6 +1,7 @@
 // An identity provider that fails at every step, says no, rotates its keys, or takes back what it granted: what people and clients are told, that nothing
 // is lost by it, and that all goes on when it is back, without a restart.
 import { afterEach, describe, expect, it, test } from '@jest/globals'
+import { IntrospectionTokenVerifier, OIDCProxy } from 'express-mcp-auth'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { type TestClock, testClock } from 'express-mcp-auth/testing'
 import {
@@ -119,6 +120,7 @@ const PATHS = {
   jwks: '/jwks',
   token: '/token',
   revocation: '/revoke',
+  introspection: '/introspect',
 } as const
 
 /** Does something while an endpoint fails; one that hangs is waited for as long as we do. */
@@ -310,6 +312,58 @@ describe('while the identity provider fails', () => {
       expect(told.length).toBe(failure === 'html' ? 0 : 1)
     },
   )
+})
+
+describe('while what tells whose tokens are fails', () => {
+  const startOpaque = (): Promise<Running> =>
+    start({
+      proxy: { verifyIdToken: false },
+      idp: { accessTokens: 'opaque' },
+      provider: ({ verifyIdToken: _, ...common }, idp) =>
+        new OIDCProxy({
+          ...common,
+          tokenVerifier: new IntrospectionTokenVerifier({
+            introspectionUrl: idp.introspectionEndpoint,
+            clientId: idp.clientId,
+            clientSecret: idp.clientSecret,
+            ...(common.deps !== undefined && { deps: common.deps }),
+          }),
+        }),
+    })
+
+  it.each(FAILURES.filter((failure) => failure !== 'stopped'))(
+    'by %s: the code is used up there, and the client is told to come back',
+    async (failure) => {
+      const site = await startOpaque()
+      const ada = await person(site)
+      const callback = await ada.signIn(await ada.allow())
+      const answer = await whileFailing(site, 'introspection', failure, () => ada.browser.request(callback))
+      expect(Object.fromEntries(clientGets(answer))).toMatchObject({
+        error: 'temporarily_unavailable',
+        iss: site.baseUrl,
+      })
+      expect(await site.signIn(site.client, { scope: 'openid' })).toMatchObject({ scope: 'openid' })
+    },
+  )
+
+  it.each(FAILURES)('by %s: what was known a moment ago is good, and then requests wait', async (failure) => {
+    const site = await startOpaque()
+    const tokens = await site.signIn(site.client, { scope: 'openid' })
+    const call = (): Promise<Response> => site.call(tokens.access_token)
+    site.idp.failWith('introspection', 500)
+    expect((await call()).status).toBe(200)
+    site.idp.failWith('introspection', undefined)
+    site.clock.advance(61)
+    const answer = await whileFailing(site, 'introspection', failure, call)
+    expect({ status: answer.status, challenge: answer.headers.get('www-authenticate') }).toEqual({
+      status: 503,
+      challenge: null,
+    })
+    expect(await answer.json()).toMatchObject({ error: 'temporarily_unavailable' })
+    site.clock.advance(Number(answer.headers.get('retry-after')))
+    expect((await call()).status).toBe(200)
+    expect(await renew(site, tokens)).toMatchObject({ status: 200 })
+  })
 })
 
 describe('an access token of ours', () => {

@@ -23,7 +23,14 @@ import {
 } from 'express-mcp-auth'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { type TestClock, testClock } from 'express-mcp-auth/testing'
-import { SECRET, clientsOf } from '../support/authorization-server.js'
+import {
+  REDIRECT_URI,
+  type Registered,
+  SECRET,
+  authorizationUrl,
+  clientsOf,
+  pkce,
+} from '../support/authorization-server.js'
 import { Browser, formOf } from '../support/browser-session.js'
 import { HOSTS, type HostName, startHost } from '../support/hosts.js'
 import {
@@ -380,6 +387,39 @@ describe('a client that is described by a document', () => {
     const journey = await arrive(app, start, oauth)
     expect(await journey.call('whoami')).toMatchObject({ ...ADA, clientId: DOCUMENT })
     expect(app.events.filter(({ type }) => type === 'client.registered')).toEqual([])
+  })
+})
+
+describe('whether people are asked here', () => {
+  /** Where a browser gets to that a client sends, and where it is when the person has signed in. */
+  async function arriveAt(app: App, client: Registered, person = new Browser()): Promise<'here' | 'there'> {
+    // As a browser says that an app on this device has opened.
+    person.headers = { 'sec-fetch-site': 'same-origin' }
+    const { challenge } = pkce()
+    const url = authorizationUrl(app.base, client.client_id, challenge, { scope: 'openid profile' })
+    const { origin } = (await person.go(url, REDIRECT_URI)).url
+    const code = (await person.grant(url, REDIRECT_URI, 'ada')).searchParams.get('code')
+    expect(code).not.toBeNull()
+    return origin === app.base ? 'here' : 'there'
+  }
+
+  test.each([
+    ['always', 'here', 'here'],
+    ['remember', 'here', 'there'],
+    ['external', 'there', 'there'],
+    // On loopback nobody is asked then.
+    [false, 'there', 'there'],
+  ] as const)('consent %s: first %s, then %s', async (consent, first, then) => {
+    const app = await serve({ consent })
+    const client = await clientsOf(app.base).register()
+    const person = new Browser()
+    expect(await arriveAt(app, client, person)).toBe(first)
+    const again = authorizationUrl(app.base, client.client_id, pkce().challenge, { scope: 'openid profile' })
+    // The identity provider remembers them too, so that whoever is sent there comes back at once.
+    const shown = await person.go(again, REDIRECT_URI)
+    expect(shown.url.href.startsWith(then === 'here' ? app.base : REDIRECT_URI)).toBe(true)
+    // Another browser may be another person's.
+    expect(await arriveAt(app, client)).toBe(first)
   })
 })
 

@@ -160,7 +160,7 @@ describe('an option of OIDCProxy', () => {
     expect(await whose(made, { accessToken: accessToken() })).toBe('ada')
   })
 
-  it('J4 tokens of another issuer, of another key, or that ended are nobody’s', async () => {
+  it('tokens of another issuer, of another key, or that ended are nobody’s', async () => {
     const made = upstream()
     const stranger = createKey('ES256', idp.key.kid)
     expect(await whose(made, { accessToken: accessToken({ iss: `${idp.url}/` }) })).toEqual(['issuer'])
