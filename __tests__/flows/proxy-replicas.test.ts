@@ -225,7 +225,9 @@ async function share(place: Place): Promise<void> {
   await raceForEverything(proxy, [one, two], past)
 }
 
-/** What a callback and a renewal write. */
+/** What leaving, a callback, one for our own pages, and a renewal write. */
+const LEAVING = ['put trips', 'replace transactions']
+const HOMECOMING = ['replace trips', 'delete trips', 'put sessions']
 const CALLBACK = ['replace trips', 'create connections', 'put grants', 'replace transactions', 'delete trips']
 const LEASED = ['replace grants', 'replace grants']
 const REFRESHED = [...LEASED, 'replace grants']
@@ -325,6 +327,53 @@ describe('SQLite, processes that die', () => {
           // What was promised to nobody is gone soon.
           for (const expiresAt of waiting) expect(expiresAt - Date.now()).toBeLessThanOrEqual(60_000)
           expect(exchanges(proxy) - exchanged).toBeLessThanOrEqual(3)
+        },
+      )
+    },
+    LONG,
+  )
+
+  it(
+    'F8 SIGKILL while a browser leaves, or comes back for our own pages: it goes on, or leaves once more',
+    async () => {
+      const { use, start, visitor } = await front(sqlite())
+      const survivor = await start()
+      const kills = (writes: readonly string[]): Kill[] =>
+        isExhaustive ? around(writes) : writes.map((_, n) => after(n + 1))
+      await eachOf(
+        kills(LEAVING),
+        (killed) => start({ killed }),
+        async (killed, victim) => {
+          use(survivor)
+          const journey = await visitor()
+          const { verifier, challenge } = pkce()
+          const page = await journey.ours.consentPage(challenge)
+          use(victim, survivor)
+          const departure = await journey.leave(page)
+          expect({ killed, died: await victim.ended }).toEqual({ killed, died: null })
+          const code = codeIn(await journey.comeBack(await journey.signInThere(departure)))
+          expect((await journey.ours.redeem(code ?? '', verifier)).status).toBe(200)
+        },
+      )
+      await eachOf(
+        kills(HOMECOMING),
+        (killed) => start({ killed }),
+        async (killed, victim) => {
+          use(survivor)
+          const journey = await visitor()
+          await journey.signIn()
+          const arrival = await journey.signInThere(await journey.leaveForConnections())
+          const known = survivor.writes().length
+          use(victim, survivor)
+          const shown = await journey.comeBack(arrival)
+          expect({ killed, died: await victim.ended }).toEqual({ killed, died: null })
+          if (killed.when === 'before' && killed.nth === 1) {
+            expect(shown.status).toBe(200)
+            expect(survivor.writes().slice(known)).toEqual(HOMECOMING)
+          } else expectPage(shown, 400)
+          const again = await journey.comeBack(await journey.signInThere(await journey.leaveForConnections()))
+          expect({ killed, status: again.status }).toEqual({ killed, status: 200 })
+          expect(again.html).toContain('Test client')
         },
       )
     },

@@ -1,7 +1,8 @@
 // Programs of this project, run as users run them: with tsx, in a process of their own. Those that are started often are bundled before.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { build } from 'esbuild'
@@ -77,23 +78,25 @@ export function bundled(file: string): Promise<string> {
 }
 
 async function bundle(file: string): Promise<string> {
-  const directory = new URL('node_modules/.cache/mcp-auth-tests/', root)
-  const outfile = new URL(file.replace(/^.*\/(.*)\.ts$/, '$1.mjs'), directory).pathname
-  const unfinished = `${outfile}.${process.pid}`
-  mkdirSync(directory, { recursive: true })
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root.pathname,
     entryPoints: [file],
-    outfile: unfinished,
+    write: false,
     bundle: true,
     format: 'esm',
     platform: 'node',
     packages: 'external',
     logLevel: 'error',
   })
-  // Others make the same beside us.
-  renameSync(unfinished, outfile)
-  return outfile
+  const [{ contents }] = outputFiles as [(typeof outputFiles)[number]]
+  const directory = new URL('node_modules/.cache/mcp-auth-tests/', root)
+  // Named by what is in it: others may make theirs of other sources at the same time.
+  const name = createHash('sha256').update(contents).digest('hex').slice(0, 16)
+  const { pathname } = new URL(`${name}.mjs`, directory)
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(`${pathname}.${process.pid}`, contents)
+  renameSync(`${pathname}.${process.pid}`, pathname)
+  return pathname
 }
 
 function collect(

@@ -54,6 +54,11 @@ export class ProxyJourney {
     return this.#sentFrom(action, form)
   }
 
+  /** Asks for its own pages; where the browser is sent then, at the identity provider. */
+  leaveForConnections(): Promise<URL> {
+    return this.#sentFrom(`${this.ours.base}/sign-in`)
+  }
+
   /** Signs in at the identity provider; where it sends the browser then, without going there. */
   signInThere(departure: URL): Promise<URL> {
     const destination = this.idp.redirectUri
@@ -98,8 +103,7 @@ export class ProxyJourney {
     if (first === second) throw new Error('the upstream token was not renewed')
 
     yield 'sign-in'
-    const there = await this.#sentFrom(`${base}/sign-in`)
-    const arrival = await this.signInThere(there)
+    const arrival = await this.signInThere(await this.leaveForConnections())
     yield 'arrival'
     const connections = await this.#sentFrom(arrival)
     yield 'connections'
