@@ -39,6 +39,7 @@ export { type ExchangedToken, TokenExchangeError, exchangeToken } from './provid
 export type { ExchangeTokenOptions } from './providers/exchange-request.js'
 export {
   type IdentityProviderClass,
+  type IdentityProviderFacts,
   type IdentityProviderOptions,
   type IdentityProviderSpec,
   type RegisteredApp,
@@ -60,6 +61,7 @@ export type { ProxyFacts, ProxyOptions } from './providers/proxy/proxy-options.j
 export type { ServerProvider } from './providers/server-provider.js'
 export { MultiAuth, type MultiAuthOptions } from './providers/multi.js'
 export type { AuthProvider, ProviderLike, SdkTokenVerifier } from './providers/provider.js'
+export type { ForwardMetadataOptions } from './providers/mirror.js'
 export { RemoteAuthProvider, type RemoteAuthProviderOptions } from './providers/remote.js'
 export { AccessToken, type AccessTokenContext } from './runtime/access-token.js'
 export { type ConsoleEventsOptions, consoleEvents } from './runtime/console-events.js'

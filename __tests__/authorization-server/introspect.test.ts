@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { introspectToken } from '../../lib/authorization-server/introspect.js'
 import type { Client } from '../../lib/authorization-server/records.js'
+import { createProxyServer } from '../support/proxy-server.js'
 import { APP, BASE_URL, createServer } from '../support/server.js'
 
 const RESOURCE_SERVER: Client = { ...APP, clientId: `${BASE_URL}/mcp` }
@@ -25,6 +26,19 @@ describe('introspectToken', () => {
     }
     expect(await introspectToken(token, APP, test.server)).toEqual(expected)
     expect(await introspectToken(token, RESOURCE_SERVER, test.server)).toEqual(expected)
+  })
+
+  it('P6 tells nothing of what an identity provider says, and is inactive where that no longer stands behind it', async () => {
+    const test = createProxyServer()
+    const { access_token: token } = await test.tokens()
+    const told = await introspectToken(token, APP, test.server)
+    expect(told).toMatchObject({ active: true, sub: 'idp|grace', client_id: 'app' })
+    expect(JSON.stringify(told)).not.toContain('grace@example.com')
+    expect(await introspectToken(token, { ...APP, clientId: 'other' }, test.server)).toEqual({
+      active: false,
+    })
+    test.upstream.next('identify', () => null)
+    expect(await introspectToken(token, APP, test.server)).toEqual({ active: false })
   })
 
   it('V3 tells nobody else that there is such a token', async () => {

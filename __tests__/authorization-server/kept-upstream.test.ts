@@ -1,10 +1,11 @@
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { describe, expect, it } from '@jest/globals'
 import { disconnectUser } from '../../lib/authorization-server/connections.js'
+import { revokeToken } from '../../lib/authorization-server/revoke.js'
 import { SECRET } from '../support/authorization-server.js'
 import { createRecorder } from '../support/recorder.js'
 import { type ProxyServer, createProxyServer } from '../support/proxy-server.js'
-import { refusal } from '../support/server.js'
+import { APP, refusal } from '../support/server.js'
 import { away } from '../support/upstream-double.js'
 
 const DISOWNED = [
@@ -98,6 +99,21 @@ describe('what is sealed', () => {
 })
 
 describe('what is given back', () => {
+  it('V1 is what was behind a grant when it ended, also where that was renewed a moment before', async () => {
+    const test = createProxyServer()
+    const { access_token: token, refresh_token: refreshToken } = await test.tokens()
+    test.clock.advance(3590)
+    test.store.before = async ({ method, collection }) => {
+      if (method !== 'delete' || !collection.includes('.grants')) return
+      test.store.before = undefined
+      await test.server.tokens.verify(token)
+    }
+    await revokeToken(refreshToken, APP, test.server, test.report)
+    expect(await alive(test, token)).toBe(false)
+    expect(test.upstream.count('refresh')).toBe(1)
+    expect(test.upstream.last('revoke').tokens).toMatchObject({ accessToken: 'upstream-access-2' })
+  })
+
   it('V1 is what is behind every grant that ends, and a failure is told and changes nothing', async () => {
     const test = createProxyServer()
     const first = await test.tokens()

@@ -36,11 +36,12 @@ const found = async ({ server }: ProxyServer, state: string): Promise<Trip> => {
 describe('planTrip', () => {
   const { server, upstream } = createProxyServer()
   const plan = (more: Partial<AuthorizationRequest>): TripPlan =>
-    planTrip('a handle', { ...REQUEST, ...more }, ['read'], server)
+    planTrip('a handle', { ...REQUEST, ...more }, { scopes: ['read'], asked: true }, server)
 
   it('asks for what the person agreed to, and no more', () => {
     expect(plan({})).toEqual({
       purpose: { kind: 'grant', transaction: 'a handle' },
+      asked: true,
       scopes: ['read'],
       resource: undefined,
       prompt: undefined,
@@ -103,7 +104,11 @@ describe('beginTrip', () => {
     const test = createProxyServer()
     const { transaction } = await test.depart()
     test.clock.advance(599)
-    await beginTrip(planTrip(transaction, REQUEST, ['read'], test.server), test.server, test.report)
+    await beginTrip(
+      planTrip(transaction, REQUEST, { scopes: ['read'], asked: true }, test.server),
+      test.server,
+      test.report,
+    )
     test.clock.advance(599)
     expect(await findTransaction(transaction, 'a browser', test.server)).toMatchObject({
       handle: transaction,
@@ -114,7 +119,11 @@ describe('beginTrip', () => {
 
   it('brings no request back that has ended', async () => {
     const test = createProxyServer()
-    await beginTrip(planTrip('ended', REQUEST, ['read'], test.server), test.server, test.report)
+    await beginTrip(
+      planTrip('ended', REQUEST, { scopes: ['read'], asked: true }, test.server),
+      test.server,
+      test.report,
+    )
     expect(await findTransaction('ended', 'a browser', test.server)).toBe('expired')
   })
 

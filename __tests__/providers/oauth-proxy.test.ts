@@ -225,8 +225,6 @@ describe('an option of OAuthProxy', () => {
     const extraAuthorizeParams = {
       access_type: 'offline',
       prompt: 'consent',
-      state: 'fixed',
-      redirect_uri: 'x',
     }
     const extraTokenParams = { tenant: 'one', grant_type: 'password', code: 'x' }
     const options = { extraAuthorizeParams, extraTokenParams }
@@ -267,6 +265,16 @@ describe('an option of OAuthProxy', () => {
     idp.clock.advance(4)
     await expect(lost).rejects.toThrow('no complete answer within 3 s')
   })
+
+  it.each(['scope', 'state', 'redirect_uri', 'request'])(
+    'extraAuthorizeParams: %s is decided by the protocol',
+    (name) => {
+      expect(configErrorOf(() => upstream({ extraAuthorizeParams: { [name]: 'x' } }))).toEqual({
+        code: 'ERR_MCP_AUTH_INVALID_OPTION',
+        message: `OAuthProxy: "extraAuthorizeParams" must be without "${name}", which the protocol decides`,
+      })
+    },
+  )
 
   it('extraAuthorizeParams: what is changed afterwards changes nothing', async () => {
     const extraAuthorizeParams: Record<string, string> = { audience: 'one' }

@@ -101,7 +101,7 @@ export function createProxyServer({
         ...more,
       }
       const transaction = await beginTransaction(request, 'a browser', 'user', server)
-      const plan = planTrip(transaction, request, request.scopes, server)
+      const plan = planTrip(transaction, request, { scopes: request.scopes, asked: true }, server)
       return { ...(await beginTrip(plan, server, report)), transaction, verifier }
     },
     async arrive(state, callback = { code: `upstream-code-of-${state}` }) {

@@ -51,7 +51,7 @@ export async function arrive(
   server: AuthorizationServer,
   report: Report,
 ): Promise<Arrived> {
-  const { purpose } = trip.stored.data
+  const { purpose, asked = false } = trip.stored.data
   const errand = purpose.kind === 'grant' ? await openErrand(purpose.transaction, server, report) : undefined
   if (errand !== undefined && 'page' in errand) return errand
   const secrets = openTrip(trip, server)
@@ -73,7 +73,7 @@ export async function arrive(
   }
   const { transaction, client } = errand
   const scopes = upstreamOf(server).granted(secrets.scopes, session.tokens, session.user)
-  const answer = { allow: true, scopes, asked: true, upstream: { ...session, agreed: secrets.scopes } }
+  const answer = { allow: true, scopes, asked, upstream: { ...session, agreed: secrets.scopes } }
   const outcome = await decide(transaction, client, userOf(session), answer, server, report)
   await endTrip(claimed, server)
   return 'again' in outcome ? { page: 'already_decided', continueTo: outcome.sendTo } : outcome
@@ -143,7 +143,7 @@ async function turnAway(
   server: AuthorizationServer,
   report: Report,
 ): Promise<Arrived> {
-  const { purpose, scopes, resource, prompt } = trip.stored.data
+  const { resource, ...plan } = trip.stored.data
   if (refusal.code === 'invalid_response') {
     // RFC 9207 2.4: garbled, or of somebody else. Ours may still come.
     await releaseTrip(trip, server)
@@ -152,11 +152,11 @@ async function turnAway(
       detail: 'The identity provider did not write this answer',
     }
   }
-  await endTrip(trip, server)
   // RFC 8707 2: it does not know the resource; that it is not told one, it may like better.
-  if (refusal.code === 'invalid_target' && resource !== undefined) {
-    return { leave: await beginTrip({ purpose, scopes, prompt }, server, report) }
-  }
+  const again = refusal.code === 'invalid_target' && resource !== undefined
+  const departure = again ? await beginTrip(plan, server, report) : undefined
+  await endTrip(trip, server)
+  if (departure !== undefined) return { leave: departure }
   const said = TOLD.get(refusal.code) ?? SERVER_ERROR
   if (errand === undefined) return { page: 'sign_in_failed' }
   const { transaction } = errand

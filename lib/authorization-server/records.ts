@@ -93,6 +93,8 @@ export interface Decision {
 /** A browser that is on its way to the identity provider and back. Its key is the digest of the state. */
 export interface TripRecord {
   readonly purpose: TripPurpose
+  /** Whether a person was asked before it began. */
+  readonly asked?: boolean | undefined
   /** Code verifier and nonce, sealed: nobody who reads the store can finish what somebody else began. */
   readonly sealed: string
   readonly scopes: readonly string[]

@@ -14,18 +14,19 @@ export interface Trip {
 }
 
 /** What a browser is sent there for. */
-export type TripPlan = Pick<TripRecord, 'purpose' | 'scopes' | 'resource' | 'prompt'>
+export type TripPlan = Pick<TripRecord, 'purpose' | 'asked' | 'scopes' | 'resource' | 'prompt'>
 
 /** The trip that an authorization request needs, with what a person agreed to. */
 export function planTrip(
   transaction: string,
   { prompt, namesResource }: AuthorizationRequest,
-  scopes: readonly string[],
+  { scopes, asked }: Pick<TripPlan, 'scopes' | 'asked'>,
   server: AuthorizationServer,
 ): TripPlan {
   const tellsResource = namesResource === true && upstreamOf(server).forwardsResource
   return {
     purpose: { kind: 'grant', transaction },
+    asked,
     scopes,
     resource: tellsResource ? server.settings.resource : undefined,
     prompt: prompt === 'login' || prompt === 'select_account' ? prompt : undefined,
@@ -45,7 +46,7 @@ export async function beginTrip(
   report: Report,
 ): Promise<Departure> {
   const { deps, settings, trips, transactions } = server
-  const { purpose, scopes, resource, prompt } = plan
+  const { purpose, asked, scopes, resource, prompt } = plan
   const state = deps.randomId()
   // RFC 7636 4.1: at least 43 letters; a random of its own, which stands in no URL.
   const secrets = { verifier: deps.randomId() + deps.randomId(), nonce: deps.randomId() }
@@ -55,7 +56,7 @@ export async function beginTrip(
   )
   const sealed = server.keys.sealer.seal(placeOf(state), JSON.stringify(secrets))
   const until = deps.now() + settings.transactionSeconds * 1000
-  await trips.put(keyOf(state), { purpose, sealed, scopes, resource, prompt }, until)
+  await trips.put(keyOf(state), { purpose, asked, sealed, scopes, resource, prompt }, until)
   if (purpose.kind === 'grant') {
     // It has as long again, from here: people look for their passwords.
     const key = keyOf(purpose.transaction)

@@ -73,7 +73,7 @@ async function askBrowser(
   const browser = cookies.nameBrowser(request)
   const transaction = await beginTransaction(asked, browser.id, arrival, server)
   if (await isConsentKnown(client, asked, { browser: digest(browser.id) }, arrival, server)) {
-    const plan = planTrip(transaction, asked, asked.scopes, server)
+    const plan = planTrip(transaction, asked, { scopes: asked.scopes, asked: false }, server)
     return leave(request, interaction, plan, report, browser.cookies)
   }
   return redirect(request, interaction.urlOf('consent', { transaction }), browser.cookies)

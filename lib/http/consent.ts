@@ -137,7 +137,7 @@ async function settle(
   const { server } = interaction
   const { request: asked, decided } = transaction.stored.data
   if (answer.allow && server.upstream !== undefined && decided === undefined) {
-    return leave(request, interaction, planTrip(transaction.handle, asked, answer.scopes, server), report)
+    return leave(request, interaction, planTrip(transaction.handle, asked, answer, server), report)
   }
   const outcome = await decide(transaction, client, signedIn?.user, answer, server, report)
   if ('again' in outcome) return messagePage(server, 'already_decided', 400, { continueTo: outcome.sendTo })

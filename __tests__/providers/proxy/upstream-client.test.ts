@@ -66,6 +66,14 @@ describe('an identity provider', () => {
     )
   })
 
+  it('F18 is the realm that collections were named by from the start: another name would sign everybody out', () => {
+    const configUrl = 'https://idp.example.com/.well-known/openid-configuration'
+    const description = { clientId: 'app-of-ours', endpoints: { configUrl, strict: true } }
+    expect(idp.client(description).realm).toBe(
+      '941e2a1ff585f8d064205d570c719d3cd03832bd572458cc790bb0a6a9739df8',
+    )
+  })
+
   it('asks nobody before it has to', () => {
     idp.client({ endpoints: { configUrl: idp.url + PATH, strict: true } })
     expect(idp.asked()).toEqual([])

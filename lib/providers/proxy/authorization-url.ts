@@ -5,7 +5,7 @@ import { formatScopes } from '../../protocol/scopes.js'
 import type { UpstreamDescription } from './description.js'
 
 /** What the protocol says is not for options to say; a request object would replace all of it at once (RFC 9101). */
-const RESERVED: ReadonlySet<string> = new Set([
+export const RESERVED: ReadonlySet<string> = new Set([
   'response_type', 'client_id', 'redirect_uri', 'state', 'scope', 'nonce', 'code_challenge', 'code_challenge_method', 'request', 'request_uri',
 ]) // prettier-ignore
 

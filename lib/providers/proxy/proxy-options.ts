@@ -11,6 +11,7 @@ import {
   buildServer,
   parseDeps,
 } from '../authorization-server-options.js'
+import { RESERVED } from './authorization-url.js'
 import type { ScopeNames, UpstreamAuthMethod, UpstreamDescription } from './description.js'
 import { UpstreamClient } from './upstream-client.js'
 
@@ -220,7 +221,9 @@ function parseParams(read: OptionReader, name: string): Readonly<Record<string, 
   const isTextOnly = (value: object): boolean =>
     Object.values(value).every((text) => typeof text === 'string')
   if (typeof params === 'object' && !Array.isArray(params) && isTextOnly(params)) {
-    return { ...(params as Record<string, string>) }
+    const reserved = Object.keys(params).find((key) => RESERVED.has(key))
+    if (reserved === undefined) return { ...(params as Record<string, string>) }
+    throw read.invalid(name, `without "${reserved}", which the protocol decides`)
   }
   throw read.invalid(name, 'an object of parameter names and texts')
 }
