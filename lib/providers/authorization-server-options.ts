@@ -259,7 +259,9 @@ function parseAllowedRedirects(
   return (uri) => {
     if (!URL.canParse(uri)) return false
     const { origin, pathname } = new URL(uri)
-    return !(origin === ours.origin && pathname.replace(/\/$/, '') === ours.pathname) && isWanted?.(uri) !== false
+    return (
+      !(origin === ours.origin && pathname.replace(/\/$/, '') === ours.pathname) && isWanted?.(uri) !== false
+    )
   }
 }
 

@@ -158,8 +158,8 @@ export function buildProxy(read: OptionReader, facts: ProxyFacts): BuiltServer {
     forwardsResource: read.flag('forwardResource', forwardsResource),
     scopeNames,
     extraScopes,
-    authorizeParams: { ...authorizeParams, ...parseParams(read, 'extraAuthorizeParams') },
-    tokenParams: { ...tokenParams, ...parseParams(read, 'extraTokenParams') },
+    authorizeParams: { ...authorizeParams, ...parseParams(read, 'extraAuthorizeParams', RESERVED) },
+    tokenParams: { ...tokenParams, ...parseParams(read, 'extraTokenParams', NOTHING) },
     tokenScopes,
     identification: facts.identification,
     claims: facts.claims,
@@ -216,12 +216,19 @@ function parseRedirectPath(read: OptionReader): string {
   throw read.invalid('redirectPath', 'a path under "baseUrl" that nothing else is at, e.g. "/auth/callback"')
 }
 
-function parseParams(read: OptionReader, name: string): Readonly<Record<string, string>> {
+/** At the token endpoint the protocol's own words come last, and win. */
+const NOTHING: ReadonlySet<string> = new Set()
+
+function parseParams(
+  read: OptionReader,
+  name: string,
+  decided: ReadonlySet<string>,
+): Readonly<Record<string, string>> {
   const params = read.raw(name) ?? {}
   const isTextOnly = (value: object): boolean =>
     Object.values(value).every((text) => typeof text === 'string')
   if (typeof params === 'object' && !Array.isArray(params) && isTextOnly(params)) {
-    const reserved = Object.keys(params).find((key) => RESERVED.has(key))
+    const reserved = Object.keys(params).find((key) => decided.has(key))
     if (reserved === undefined) return { ...(params as Record<string, string>) }
     throw read.invalid(name, `without "${reserved}", which the protocol decides`)
   }
