@@ -398,7 +398,7 @@ describe('SQLite, processes that die', () => {
         { by: 'call', kills: isExhaustive ? around(LEASED) : [after(1), before(2), after(2)] },
         {
           by: 'refresh',
-          kills: isExhaustive ? around(REFRESHED) : [after(1), before(2), after(2), after(3)],
+          kills: isExhaustive ? around(REFRESHED) : [before(2), after(2), after(3)],
         },
       ] as const
       const cases = kinds.flatMap(({ by, kills }) => kills.map((killed) => ({ by, killed })))
