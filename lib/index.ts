@@ -63,6 +63,13 @@ export { MultiAuth, type MultiAuthOptions } from './providers/multi.js'
 export type { AuthProvider, ProviderLike, SdkTokenVerifier } from './providers/provider.js'
 export type { ForwardMetadataOptions } from './providers/mirror.js'
 export { RemoteAuthProvider, type RemoteAuthProviderOptions } from './providers/remote.js'
+export {
+  type GateTokenVerifier,
+  type SdkErrorClass,
+  type SdkErrorClasses,
+  type SdkTokenVerifierOptions,
+  sdkTokenVerifier,
+} from './providers/sdk-verifier.js'
 export { AccessToken, type AccessTokenContext } from './runtime/access-token.js'
 export { type ConsoleEventsOptions, consoleEvents } from './runtime/console-events.js'
 export type { Deps } from './runtime/deps.js'

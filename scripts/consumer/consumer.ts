@@ -1,8 +1,10 @@
 // Compiled by check-package.mjs against the packed package in an empty project, with the strictest settings and the type
 // declarations of everything installed checked as well. It must use every exported name; nothing here is ever run.
 import { createServer } from 'node:http'
+import * as sdkErrors from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import type { OAuthTokenVerifier as VerifierV1 } from '@modelcontextprotocol/sdk/server/auth/provider.js'
 import type { AuthInfo as AuthInfoV1 } from '@modelcontextprotocol/sdk/server/auth/types.js'
-import type { AuthInfo as AuthInfoV2 } from '@modelcontextprotocol/server'
+import type { AuthInfo as AuthInfoV2, OAuthTokenVerifier as VerifierV2 } from '@modelcontextprotocol/server'
 import express from 'express'
 import {
   type AuthEvent,
@@ -25,6 +27,7 @@ import {
   providerFromEnv,
   requireScopes,
   requireToolScopes,
+  sdkTokenVerifier,
 } from 'express-mcp-auth'
 import { ClerkProvider } from 'express-mcp-auth/providers/clerk'
 import { DiscordProvider, DiscordTokenVerifier } from 'express-mcp-auth/providers/discord'
@@ -79,6 +82,7 @@ export {
   type ExchangedToken,
   type ExchangeTokenOptions,
   type ForwardMetadataOptions,
+  type GateTokenVerifier,
   type HintCode,
   type IdentityProviderClass,
   type IdentityProviderFacts,
@@ -127,7 +131,10 @@ export {
   SafeHtml,
   type ScopeImplies,
   type ScopeNames,
+  type SdkErrorClass,
+  type SdkErrorClasses,
   type SdkTokenVerifier,
+  type SdkTokenVerifierOptions,
   type ServerProvider,
   type SessionBindingOptions,
   type SignIn,
@@ -169,6 +176,7 @@ export {
   providerFromEnv,
   requireScopes,
   requireToolScopes,
+  sdkTokenVerifier,
 } from 'express-mcp-auth'
 export { type ClerkOptions, ClerkProvider } from 'express-mcp-auth/providers/clerk'
 export {
@@ -380,6 +388,13 @@ export const authInfo: { v1: AuthInfoV1; v2: AuthInfoV2 } | undefined = (() => {
   const token = getAccessToken()
   return token && { v1: token, v2: token }
 })()
+
+/** Our verifiers behind the gates of both. */
+const known = new StaticTokenVerifier({ tokens: ['secret'] })
+export const gates: { v1: VerifierV1; v2: VerifierV2 } = {
+  v1: sdkTokenVerifier(known, { errors: sdkErrors }),
+  v2: sdkTokenVerifier(known),
+}
 
 /** Any object with `verifyToken` is a provider. */
 export const own = mcpAuth({
