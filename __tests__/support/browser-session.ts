@@ -19,6 +19,12 @@ export class Browser {
   readonly #cookies = new Map<string, Map<string, string>>()
   /** Sent with every request, e.g. `sec-fetch-site`. */
   headers: Record<string, string> = {}
+  readonly #send: typeof fetch
+
+  /** @param send how it reaches servers */
+  constructor(send: typeof fetch = fetch) {
+    this.#send = send
+  }
 
   /** One request, no redirect followed. */
   async request(
@@ -29,7 +35,7 @@ export class Browser {
     const target = new URL(url)
     const jar = this.#jar(target)
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(target, {
+    const response = await this.#send(target, {
       redirect: 'manual',
       headers: { ...(cookie !== '' && { cookie }), ...this.headers, ...more },
       ...(form !== undefined && { method: 'POST', body: new URLSearchParams(form) }),

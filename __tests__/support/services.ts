@@ -1,4 +1,4 @@
-// Real servers for tests, on loopback and in directories of their own: Redis and PostgreSQL as Debian ships them.
+// Real servers for tests, on loopback and in directories of their own, as Debian ships them: Redis, PostgreSQL, and any that others start by it.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -19,7 +19,8 @@ export interface Service {
   restart(): Promise<void>
 }
 
-interface Command {
+/** How a server is started and ended. */
+export interface Command {
   readonly program: string
   readonly args: readonly string[]
   /** What it prints when it is ready. */
@@ -31,9 +32,9 @@ interface Command {
 const redis = find('redis-server', (process.env['PATH'] ?? '').split(delimiter))
 const postgres = find('postgres', postgresDirectories())
 
-/** Tests that need Redis. Skipped where it is not installed, except on CI. */
+/** Tests that need Redis. */
 export const describeWithRedis = describeWith('redis-server', redis)
-/** Tests that need PostgreSQL. Skipped where it is not installed, except on CI. */
+/** Tests that need PostgreSQL. */
 export const describeWithPostgres = describeWith('postgres', postgres)
 
 /** @param settings e.g. `['--maxmemory', '2mb']` */
@@ -94,7 +95,8 @@ export async function startPostgres(): Promise<Service> {
   })
 }
 
-async function startService(
+/** Starts a server that keeps what it writes in a directory of its own. */
+export async function startService(
   directory: string,
   port: number,
   url: string,
@@ -140,7 +142,8 @@ async function printed(child: ChildProcess, pattern: RegExp): Promise<void> {
   })
 }
 
-function find(program: string, directories: readonly string[]): string | undefined {
+/** Where a program is installed. */
+export function find(program: string, directories: readonly string[]): string | undefined {
   return directories.map((directory) => join(directory, program)).find((path) => existsSync(path))
 }
 
@@ -150,7 +153,11 @@ function postgresDirectories(): string[] {
   return [...debian, ...(process.env['PATH'] ?? '').split(delimiter)]
 }
 
-function describeWith(program: string, found: string | undefined): typeof describe | typeof describe.skip {
+/** Tests that need a program. Skipped where it is not installed, except on CI. */
+export function describeWith(
+  program: string,
+  found: string | undefined,
+): typeof describe | typeof describe.skip {
   if (found !== undefined) return describe
   if (process.env['CI'] !== undefined) throw new Error(`${program} is not installed`)
   return describe.skip
