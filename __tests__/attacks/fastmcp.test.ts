@@ -655,7 +655,7 @@ describe('fixes without an advisory', () => {
   })
 
   // RFC 5214 6.1: whoever has such an interface is led to the address of IPv4 in it, whatever the network before it.
-  test.failing('FM#4426 nor from an address of ISATAP', async () => {
+  test('FM#4426 nor from an address of ISATAP', async () => {
     await expectUnreached([
       '2a00::5efe:127.0.0.1',
       '2a00:1:2:3:0:5efe:10.0.0.1',

@@ -197,10 +197,10 @@ describe('a claim', () => {
     expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1)
   })
 
-  it('holds for a minute, and is then taken over from a process that ended', async () => {
+  it('holds longer than clocks may differ, and is then taken over from a process that ended', async () => {
     const { test, trip, read } = await begun()
     await claimTrip(trip, test.server)
-    test.clock.advance(59)
+    test.clock.advance(149)
     expect(await claimTrip(await read(), test.server)).toBeUndefined()
     test.clock.advance(1)
     expect(await claimTrip(await read(), test.server)).toBeDefined()
@@ -216,7 +216,7 @@ describe('a claim', () => {
   it('that was taken over is not given back by whoever had it', async () => {
     const { test, trip, read } = await begun()
     const first = (await claimTrip(trip, test.server))!
-    test.clock.advance(60)
+    test.clock.advance(150)
     await claimTrip(await read(), test.server)
     await releaseTrip(first, test.server)
     expect(await claimTrip(await read(), test.server)).toBeUndefined()

@@ -251,7 +251,9 @@ describe('SQLite, two processes', () => {
   )
 })
 
-const MONITOR = { clientId: 'monitor', clientSecret: randomUUID() }
+/** A client that is called as the resource asks about every token. */
+const monitorOf = (baseUrl: string) => ({ clientId: `${baseUrl}/mcp`, clientSecret: MONITOR_SECRET })
+const MONITOR_SECRET = randomUUID()
 
 /** Everything that reads or writes the store, while there is none. */
 async function everythingIsAway(
@@ -270,7 +272,7 @@ async function everythingIsAway(
     requests.post('/token', form),
     requests.post('/token', { grant_type: 'refresh_token', client_id, refresh_token }),
     requests.post('/revoke', { client_id, token: refresh_token }),
-    requests.post('/introspect', { client_id: MONITOR.clientId, client_secret: MONITOR.clientSecret, token }),
+    requests.post('/introspect', { client_id: `${base}/mcp`, client_secret: MONITOR_SECRET, token }),
     fetch(`${base}/register`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -302,7 +304,9 @@ async function everythingIsAway(
 /** Killed between the question and the answer, and between code and token. */
 async function killStore(service: Service, place: Place): Promise<void> {
   const { url: baseUrl, use } = await balancer()
-  const both = await Promise.all([1, 2].map(() => replica({ ...place, baseUrl, clients: [MONITOR] })))
+  const both = await Promise.all(
+    [1, 2].map(() => replica({ ...place, baseUrl, clients: [monitorOf(baseUrl)] })),
+  )
   use(...both.map(({ url }) => url))
   const client = await clientsOf(baseUrl).register()
   const [journey, other] = [new Journey(baseUrl, client), new Journey(baseUrl, client)]

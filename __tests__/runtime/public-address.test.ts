@@ -24,6 +24,8 @@ describe('isPublicAddress', () => {
   // RFC 6890 and the registries that go on from there
   it.each([
     ['this network', '0.0.0.0'],
+    ['a tunnel to an IPv4 address (ISATAP)', '2a00::5efe:127.0.0.1'],
+    ['a tunnel to an IPv4 address (ISATAP)', '2a00:1:2:3:200:5efe:a9fe:a9fe'],
     ['this network', '0.1.2.3'],
     ['private', '10.0.0.1'],
     ['private', '172.16.0.1'],

@@ -101,8 +101,8 @@ function isKept({ round, keptRound = 0, obtainedAt }: GrantUpstream, { deps }: A
   return round > keptRound && deps.now() - obtainedAt < KEPT_MILLISECONDS
 }
 
-/** Longer than one renewal can take, so that it ends only where the process did. */
-const LEASE_MILLISECONDS = 60_000
+/** Longer than one renewal can take, and by what clocks of replicas may differ, so that it ends only where the process did. */
+const LEASE_MILLISECONDS = 150_000
 /** So long others wait for it, and so often they look. */
 const LONGEST_WAIT_MILLISECONDS = 8000
 const LOOK_AGAIN_MILLISECONDS = 50
@@ -176,7 +176,7 @@ async function renewLeased(
     await release(grantId, taken, server).catch(() => undefined)
     throw error
   }
-  return writeRenewed(grantId, { ...session, tokens }, kept.round + 1, server, report)
+  return keepRenewed(grantId, { ...session, tokens }, kept.round + 1, server, report)
 }
 
 /** Gives up a lease, whatever else was changed in the grant meanwhile. */
@@ -191,6 +191,29 @@ async function release(
     const upstream: GrantUpstream = { ...current.data.upstream, leasedUntil: undefined }
     if ((await grants.replace(grantId, current, { ...current.data, upstream })) !== undefined) return
     current = await grants.get(grantId)
+  }
+}
+
+/** New tokens are tried to be written for so long: where the store comes back, nobody has to sign in again for its absence. */
+const WRITTEN_WITHIN_MILLISECONDS = 30_000
+const WRITE_AGAIN_MILLISECONDS = 250
+
+async function keepRenewed(
+  grantId: string,
+  session: UpstreamSession,
+  round: number,
+  server: AuthorizationServer,
+  report: Report,
+): Promise<Stored<GrantRecord> | undefined> {
+  const { deps } = server
+  const until = deps.now() + WRITTEN_WITHIN_MILLISECONDS
+  for (;;) {
+    try {
+      return await writeRenewed(grantId, session, round, server, report)
+    } catch (error) {
+      if (deps.now() >= until) throw error
+      await new Promise<void>((resolve) => deps.after(WRITE_AGAIN_MILLISECONDS, resolve))
+    }
   }
 }
 

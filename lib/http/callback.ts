@@ -8,10 +8,13 @@ import type { Route } from '../runtime/route.js'
 import { type Interaction, queryOf, searchOf } from './interaction.js'
 import { depart } from './leave.js'
 import { messagePage, pageRoute, redirect } from './page-route.js'
+import { methodNotAllowed } from './respond.js'
 
 export function callbackRoute(path: string, interaction: Interaction): Route {
   const { server, cookies } = interaction
   const route = pageRoute(path, 'callback', server, async (request, { report }) => {
+    // RFC 9110 9.3.2: whoever only looks changes nothing, and a code is good once.
+    if (request.method === 'HEAD') return methodNotAllowed(['GET', 'OPTIONS'])
     const parameters = queryOf(request)
     refuseRepeats(parameters)
     // Before anything else that is said: whoever does not know the state has nothing to say.

@@ -11,9 +11,13 @@ export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 0 || address === PLATFORM_ADDRESS) return false
   const parsed = ipaddr.parse(address)
   if (parsed.range() !== 'unicast') return false
-  // RFC 4291 2.4: of IPv6, only 2000::/3 is handed out.
-  return parsed instanceof ipaddr.IPv4 || (parsed.parts[0] as number) >> 13 === 1
+  if (parsed instanceof ipaddr.IPv4) return true
+  const [first, , , , , marker] = parsed.parts as [number, number, number, number, number, number]
+  // RFC 4291 2.4: of IPv6, only 2000::/3 is handed out. RFC 5214 6.1: a tunnel to an IPv4 address, which may be any.
+  return first >> 13 === 1 && marker !== ISATAP
 }
+
+const ISATAP = 0x5efe
 
 /** Whether an address is this machine. */
 export function isLoopbackAddress(address: string): boolean {

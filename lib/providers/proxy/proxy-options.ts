@@ -62,7 +62,7 @@ export interface ProxyOptions extends Omit<AuthorizationServerOptions, 'consent'
   readonly fallbackAccessTokenExpirySeconds?: number
   /** So long before its end an upstream access token is renewed. Default: 30. */
   readonly tokenExpiryThresholdSeconds?: number
-  /** For one call of the identity provider. Default: 10. */
+  /** For one call of the identity provider, at most 30. Default: 10. */
   readonly timeoutSeconds?: number
 }
 
@@ -170,7 +170,7 @@ export function buildProxy(read: OptionReader, facts: ProxyFacts): BuiltServer {
       ? read.seconds('fallbackAccessTokenExpirySeconds', 0)
       : undefined,
     expiryThresholdSeconds: read.seconds('tokenExpiryThresholdSeconds', 30),
-    timeoutSeconds: read.seconds('timeoutSeconds', 10),
+    timeoutSeconds: parseTimeout(read),
     allowInsecureHttp: read.flag('dangerouslyAllowInsecureHttp'),
   }
   const upstream = new UpstreamClient(description, parseDeps(read))
@@ -179,6 +179,15 @@ export function buildProxy(read: OptionReader, facts: ProxyFacts): BuiltServer {
   if (pathOf(resource).toLowerCase() === pathOf(baseUrl + upstream.callbackPath).toLowerCase())
     throw read.invalid('redirectPath', `another path than that of the MCP endpoint, ${resource}`)
   return built
+}
+
+/** Others wait for whoever renews tokens, but not for ever. */
+const LONGEST_TIMEOUT_SECONDS = 30
+
+function parseTimeout(read: OptionReader): number {
+  const seconds = read.seconds('timeoutSeconds', 10)
+  if (seconds > 0 && seconds <= LONGEST_TIMEOUT_SECONDS) return seconds
+  throw read.invalid('timeoutSeconds', `more than 0 and at most ${LONGEST_TIMEOUT_SECONDS} seconds`)
 }
 
 /** The ID of this app at its identity provider. @throws ConfigError where it is missing */
