@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { JWTVerifier } from 'express-mcp-auth'
-import { RSAKeyPair } from 'express-mcp-auth/testing'
+import { RSAKeyPair, testClock } from 'express-mcp-auth/testing'
 import { type JWK, calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose'
 
 describe('RSAKeyPair', () => {
@@ -63,6 +63,15 @@ describe('RSAKeyPair', () => {
     const claims = decodeJwt(token)
     expect(decodeProtectedHeader(token).kid).toBe('other')
     expect(claims).toMatchObject({ sub: 'bob', x: 1, aud: ['a', 'b'], exp: Number(claims.iat) - 1 })
+  })
+
+  it('has its times from a clock that the test moves, and the type that is asked for', async () => {
+    const clock = testClock(1_700_000_000_000)
+    const timed = await RSAKeyPair.generate({ deps: clock })
+    clock.advance(5)
+    const token = timed.createToken({ type: 'at+jwt' })
+    expect(decodeJwt(token)).toMatchObject({ iat: 1_700_000_005, exp: 1_700_003_605 })
+    expect(decodeProtectedHeader(token).typ).toBe('at+jwt')
   })
 
   it('makes different pairs', async () => {

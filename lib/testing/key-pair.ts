@@ -2,7 +2,7 @@
 import { type KeyObject, generateKeyPair, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
-import { createDeps } from '../runtime/deps.js'
+import { type Deps, createDeps } from '../runtime/deps.js'
 
 /** What a test token says. */
 export interface TestTokenOptions {
@@ -18,6 +18,14 @@ export interface TestTokenOptions {
   readonly additionalClaims?: Readonly<Record<string, unknown>>
   /** Key ID in the header. Default: that of the pair. */
   readonly kid?: string
+  /** `typ` in the header. Default: `JWT`. */
+  readonly type?: string
+}
+
+/** Options of {@link RSAKeyPair.generate}. */
+export interface RSAKeyPairOptions {
+  /** Where tokens have their times from, e.g. a `testClock()`. Default: the system's clock. */
+  readonly deps?: Pick<Deps, 'now'>
 }
 
 const generate = promisify(generateKeyPair)
@@ -37,19 +45,21 @@ export class RSAKeyPair {
   readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
   readonly #privateKey: KeyObject
   readonly #kid: string
+  readonly #now: () => number
 
-  private constructor(publicKey: KeyObject, privateKey: KeyObject, kid: string) {
+  private constructor(publicKey: KeyObject, privateKey: KeyObject, kid: string, now: () => number) {
     this.#kid = kid
+    this.#now = now
     this.#privateKey = privateKey
     this.publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString()
     this.jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] }
   }
 
-  static async generate(): Promise<RSAKeyPair> {
+  static async generate({ deps }: RSAKeyPairOptions = {}): Promise<RSAKeyPair> {
     const { publicKey, privateKey } = await generate('rsa', { modulusLength: 2048 })
     // RFC 7638: a key has the ID that anybody would give it.
     const kid = await calculateJwkThumbprint(publicKey.export({ format: 'jwk' }))
-    return new RSAKeyPair(publicKey, privateKey, kid)
+    return new RSAKeyPair(publicKey, privateKey, kid, createDeps(deps).now)
   }
 
   /** Makes a signed token. */
@@ -60,8 +70,10 @@ export class RSAKeyPair {
       audience,
       scopes,
       expiresInSeconds = 3600,
+      type = 'JWT',
+      kid = this.#kid,
     } = options
-    const now = Math.floor(createDeps().now() / 1000)
+    const now = Math.floor(this.#now() / 1000)
     const claims = {
       iss: issuer,
       sub: subject,
@@ -71,7 +83,7 @@ export class RSAKeyPair {
       ...(scopes !== undefined && { scope: scopes.join(' ') }),
       ...options.additionalClaims,
     }
-    const input = `${encode({ alg: 'RS256', typ: 'JWT', kid: options.kid ?? this.#kid })}.${encode(claims)}`
+    const input = `${encode({ alg: 'RS256', typ: type, kid })}.${encode(claims)}`
     return `${input}.${sign('sha256', Buffer.from(input), this.#privateKey).toString('base64url')}`
   }
 }
