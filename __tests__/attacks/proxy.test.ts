@@ -654,6 +654,21 @@ describe('U6 a decision that is remembered goes unasked only where the person be
     expect(begun.headers.get('location')).toMatch(/\/consent\?transaction=/)
   })
 
+  test('U6 PX-02 whoever signs in as somebody else in this browser is asked for themselves', async () => {
+    const browser = await experienced()
+    own.idp.endSessions()
+    const begun = await browser.request(beginning(own, known, scope), undefined, byThemselves)
+    const callback = await signInAt(browser, departureIn(begun, own), 'grace', {
+      destination: own.callbackUrl,
+    })
+    const sent = await browser.request(callback)
+    expect(sent.headers.get('location')).toMatch(/\/consent\?transaction=/)
+    const page = await browser.request(String(sent.headers.get('location')), undefined, byThemselves)
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('value="allow"')])
+    const again = await browser.request(beginning(own, known, scope), undefined, byThemselves)
+    expect(again.headers.get('location')).toMatch(/\/consent\?transaction=/)
+  })
+
   test('U6 what was only agreed to here and not finished there is not remembered', async () => {
     const browser = own.browser()
     const departure = await depart(browser, own, known, scope)

@@ -97,6 +97,21 @@ describe('whoever comes back', () => {
     expect(test.upstream.count('exchange')).toBe(1)
   })
 
+  it('U6 PX-02 what somebody else agreed to in this browser is nobody else’s word: it is forgotten, and asked', async () => {
+    const test = createProxyServer({ consent: 'remember' })
+    const { state: first } = await test.depart()
+    expect(answerOf(await test.arrive(first))).toHaveProperty('code')
+    const unasked = (): ReturnType<typeof test.depart> => test.depart({}, false)
+    expect(answerOf(await test.arrive((await unasked()).state))).toHaveProperty('code')
+    test.upstream.user = { ...GRACE, subject: 'idp|alan' }
+    const second = await unasked()
+    expect(await test.arrive(second.state)).toEqual({ ask: second.transaction })
+    expect(await listConnections('idp|alan', test.server)).toEqual([])
+    test.upstream.user = GRACE
+    const third = await unasked()
+    expect(await test.arrive(third.state)).toEqual({ ask: third.transaction })
+  })
+
   it('waits for whoever is being let in, and takes over from a process that ended', async () => {
     const test = createProxyServer()
     const { state } = await test.depart()

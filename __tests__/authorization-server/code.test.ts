@@ -3,6 +3,7 @@ import { challengeOf } from '../../lib/protocol/pkce.js'
 import { grantToClient } from '../../lib/authorization-server/client-credentials.js'
 import { codeOf } from '../../lib/authorization-server/handles.js'
 import { exchangeCode } from '../../lib/authorization-server/code.js'
+import { disconnectUser } from '../../lib/authorization-server/connections.js'
 import {
   refusal,
   APP,
@@ -101,6 +102,19 @@ describe('exchangeCode', () => {
     }
     expect((await refusal(test.exchange(code, verifier)))[0]).toBe('invalid_grant')
     expect(test.events).toEqual([])
+  })
+
+  it('ends a grant that began while everything of its user was being ended: nobody else could find it', async () => {
+    const test = createServer()
+    const { grantId, code, verifier } = await test.begin()
+    const grant = (await test.server.grants.get(grantId))!
+    await disconnectUser('ada', test.server, test.report)
+    await test.server.grants.put(grantId, grant.data, grant.expiresAt)
+    expect(await refusal(test.exchange(code, verifier))).toEqual([
+      'invalid_grant',
+      'its user was signed out of everything',
+    ])
+    expect(await test.server.grants.get(grantId)).toBeUndefined()
   })
 
   it('tells operators why, in words of their own for each reason', async () => {

@@ -231,6 +231,8 @@ describe('isConsentKnown, where an identity provider signs people in,', () => {
     expect(await known('a browser', 'other_site')).toBe(false)
     expect(await known('a browser', 'user', { scopes: ['read', 'write', 'admin'] })).toBe(false)
     expect(await known('a browser', 'user', { redirectUri: 'https://x.example/' })).toBe(false)
+    for (const prompt of ['login', 'select_account'] as const)
+      expect(await known('a browser', 'user', { prompt })).toBe(false)
     expect(await isConsentKnown(APP, REQUEST, { subject: 'idp|grace' }, 'user', test.server)).toBe(false)
     await test.server.grants.remove(grantId)
     expect(await known()).toBe(false)

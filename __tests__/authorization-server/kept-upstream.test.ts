@@ -1,17 +1,15 @@
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { describe, expect, it } from '@jest/globals'
-import { disconnectUser } from '../../lib/authorization-server/connections.js'
+import { disconnectUser, isSignedOut } from '../../lib/authorization-server/connections.js'
+import { refreshTokenOf } from '../../lib/authorization-server/handles.js'
 import { revokeToken } from '../../lib/authorization-server/revoke.js'
 import { SECRET } from '../support/authorization-server.js'
 import { createRecorder } from '../support/recorder.js'
 import { type ProxyServer, createProxyServer } from '../support/proxy-server.js'
 import { APP, refusal } from '../support/server.js'
-import { away } from '../support/upstream-double.js'
+import { away, gate } from '../support/upstream-double.js'
 
-const DISOWNED = [
-  'invalid_grant',
-  'the identity provider no longer vouches for its user; the grant is revoked',
-]
+const CLOSED = ['invalid_grant', 'what is behind the grant is sealed with a secret that is not known here']
 
 const alive = async ({ server }: ProxyServer, token: string): Promise<boolean> =>
   (await server.tokens.verify(token)) !== null
@@ -49,15 +47,14 @@ describe('what is sealed', () => {
     await test.server.grants.replace(to, target, { ...target.data, upstream })
   }
 
-  it('G2 moved to another grant it is refused, told to operators, and the grant ends with its refresh', async () => {
+  it('G2 moved to another grant it is refused, and told to operators', async () => {
     const test = createProxyServer()
     const [one, two] = [await test.tokens(), await test.tokens()]
     await move(test, one.grantId, two.grantId)
     const { context, reasons } = createRecorder()
     expect(await test.server.tokens.verify(two.access_token, context)).toBeNull()
     expect(reasons).toEqual([{ stage: 'upstream', got: 'a session that ended' }])
-    expect(await refusal(test.refresh(two.refresh_token))).toEqual(DISOWNED)
-    expect(await test.server.grants.get(two.grantId)).toBeUndefined()
+    expect(await refusal(test.refresh(two.refresh_token))).toEqual(CLOSED)
     expect([test.upstream.count('refresh'), test.upstream.count('revoke')]).toEqual([0, 0])
     expect(await alive(test, one.access_token)).toBe(true)
   })
@@ -86,19 +83,48 @@ describe('what is sealed', () => {
     expect(await alive(before, renewed.access_token)).toBe(false)
   })
 
-  it('G3 is of no use once its secret was dropped', async () => {
+  it('G3 is sealed anew with every refresh, also where nothing can be renewed: whoever comes in time outlives a secret', async () => {
     const before = createProxyServer()
     before.upstream.givesRefreshTokens = false
     const { refresh_token: refreshToken } = await before.tokens()
     const rotated = before.replica({ secret: [`another ${SECRET}`, SECRET] })
     const renewed = await rotated.refresh(refreshToken)
     const dropped = before.replica({ secret: `another ${SECRET}` })
-    expect(await alive(dropped, renewed.access_token)).toBe(false)
-    expect(await refusal(dropped.refresh(String(renewed.refresh_token)))).toEqual(DISOWNED)
+    expect(await alive(dropped, renewed.access_token)).toBe(true)
+    expect(await dropped.refresh(String(renewed.refresh_token))).toMatchObject({ token_type: 'Bearer' })
+  })
+
+  it('G3 is of no use where its secret is not known, and is left to whoever knows it', async () => {
+    const before = createProxyServer()
+    const { grantId, access_token: token } = await before.tokens()
+    const other = before.replica({ secret: `another ${SECRET}` })
+    const stranger = before.replica({ secret: [SECRET, `another ${SECRET}`] })
+    const { data } = await before.grantOf(grantId)
+    const sealed = other.server.keys.sealer.seal(`grant ${grantId}`, '{}')
+    const read = (await before.server.grants.get(grantId))!
+    await before.server.grants.replace(grantId, read, { ...data, upstream: { ...data.upstream!, sealed } })
+    expect(await alive(before, token)).toBe(false)
+    const refreshToken = refreshTokenOf(before.server.keys, grantId, data.generation)
+    expect(await refusal(before.refresh(refreshToken))).toEqual(CLOSED)
+    expect((await stranger.grantOf(grantId)).data.generation).toBe(data.generation)
   })
 })
 
 describe('what is given back', () => {
+  it('V1 everything of a user ends before the identity provider is told of any of it', async () => {
+    const test = createProxyServer()
+    const all = [await test.tokens(), await test.tokens(), await test.tokens()]
+    const hanging = gate()
+    test.upstream.next('revoke', hanging.step, hanging.step, hanging.step)
+    const ended = disconnectUser('idp|grace', test.server, test.report)
+    await hanging.reached
+    for (const { access_token: token } of all) expect(await alive(test, token)).toBe(false)
+    expect(await isSignedOut('idp|grace', test.clock.now(), test.server)).toBe(true)
+    hanging.open()
+    await ended
+    expect(test.upstream.count('revoke')).toBe(3)
+  })
+
   it('V1 is what was behind a grant when it ended, also where that was renewed a moment before', async () => {
     const test = createProxyServer()
     const { access_token: token, refresh_token: refreshToken } = await test.tokens()

@@ -44,8 +44,8 @@ export interface ProxyServer {
   readonly report: (event: AuthEvent) => void
   /** Another process with the same store, clock and identity provider. */
   replica(options?: ProxyServerOptions): ProxyServer
-  /** Somebody agreed, and leaves. */
-  depart(request?: Partial<AuthorizationRequest>): Promise<Underway>
+  /** Somebody agreed, just now or before, and leaves. */
+  depart(request?: Partial<AuthorizationRequest>, asked?: boolean): Promise<Underway>
   /** Somebody comes back, with a code where nothing else is said; undefined where nobody is on that way. */
   arrive(state: string, callback?: Record<string, string>): Promise<Arrived | undefined>
   /** A grant that waits for its code to be used. */
@@ -91,7 +91,7 @@ export function createProxyServer({
     events,
     report,
     replica: (more = {}) => createProxyServer({ clock, upstream, ...options, store, ...more }),
-    async depart(more = {}) {
+    async depart(more = {}, asked = true) {
       const { verifier, challenge } = pkce()
       const request: AuthorizationRequest = {
         clientId: 'app',
@@ -101,7 +101,7 @@ export function createProxyServer({
         ...more,
       }
       const transaction = await beginTransaction(request, 'a browser', 'user', server)
-      const plan = planTrip(transaction, request, { scopes: request.scopes, asked: true }, server)
+      const plan = planTrip(transaction, request, { scopes: request.scopes, asked }, server)
       return { ...(await beginTrip(plan, server, report)), transaction, verifier }
     },
     async arrive(state, callback = { code: `upstream-code-of-${state}` }) {

@@ -2,7 +2,7 @@
 import { OAuthError } from '../protocol/errors.js'
 import { asking, upstreamOf } from './ask-upstream.js'
 import { mayRedirectTo } from './clients.js'
-import { decide, decidedBefore, refusalTo } from './consent.js'
+import { decide, decidedBefore, isAgreedBy, refusalTo } from './consent.js'
 import type { UpstreamSession } from './kept-upstream.js'
 import type { Client, TransactionRecord, User } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
@@ -23,6 +23,8 @@ import { UpstreamRefusal, type UpstreamTrip } from './upstream.js'
 export type Arrived =
   /** To the client, with a code or an error. */
   | { readonly sendTo: string }
+  /** To the page that asks: what was remembered was somebody else's word. */
+  | { readonly ask: string }
   /** To the identity provider once more. */
   | { readonly leave: Departure }
   /** It came for its own pages. */
@@ -72,6 +74,14 @@ export async function arrive(
     return { signedIn: userOf(session) }
   }
   const { transaction, client } = errand
+  const { browser, request } = transaction.stored.data
+  if (server.settings.consent === 'remember' && !asked) {
+    const isTheirs = await isAgreedBy(session.user.subject, request.clientId, browser, server)
+    if (!isTheirs) {
+      await endTrip(claimed, server)
+      return { ask: transaction.handle }
+    }
+  }
   const scopes = upstreamOf(server).granted(secrets.scopes, session.tokens, session.user)
   const answer = { allow: true, scopes, asked, upstream: { ...session, agreed: secrets.scopes } }
   const outcome = await decide(transaction, client, userOf(session), answer, server, report)

@@ -2,6 +2,7 @@
 import { OAuthError } from '../protocol/errors.js'
 import type { Parameters } from '../protocol/parameters.js'
 import { challengeOf, isCodeVerifier } from '../protocol/pkce.js'
+import { isListed } from './connections.js'
 import { revokeGrant } from './grants.js'
 import { readCode } from './handles.js'
 import type { TokenAnswer } from './issue.js'
@@ -41,6 +42,11 @@ export async function exchangeCode(
     // One guess: whoever stole a code has no second.
     await revokeGrant(grantId, grant, 'wrong_verifier', server, report)
     throw refusedGrant('the verifier does not match the challenge')
+  }
+  // Everything of its user was ended while it began: nobody would see it, and nobody could end it.
+  if (!(await isListed(grantId, grant, server))) {
+    await revokeGrant(grantId, grant, 'user', server, report)
+    throw refusedGrant('its user was signed out of everything')
   }
   const now = server.deps.now()
   const begun: GrantRecord = { ...grant, waits: false, generation: grant.refreshable ? 1 : 0, rotatedAt: now }

@@ -1,6 +1,7 @@
 // What a user is connected to: an index of grants by user, written before the grant and never the truth about it.
 import { keyOf } from './clients.js'
-import { revokeGrant } from './grants.js'
+import { endGrant } from './grants.js'
+import { giveBack } from './kept-upstream.js'
 import type { Client, Connection, ConnectionsRecord, GrantRecord } from './records.js'
 import type { AuthorizationServer, Report } from './server.js'
 
@@ -33,9 +34,8 @@ export async function disconnect(
 ): Promise<void> {
   await server.remembered.remove(keyOf(subject, clientId))
   const index = await server.connections.get(keyOf(subject))
-  for (const connection of index?.data.connections ?? []) {
-    if (connection.clientId === clientId) await endConnection(connection, server, report)
-  }
+  const connections = index?.data.connections.filter((connection) => connection.clientId === clientId) ?? []
+  await endConnections(connections, server, report)
 }
 
 /** Ends everything that a user granted, and every session of theirs that began before. */
@@ -46,20 +46,34 @@ export async function disconnectUser(
 ): Promise<void> {
   const key = keyOf(subject)
   for (;;) {
-    const now = server.deps.now()
+    const signedOutAt = server.deps.now()
     const read = await server.connections.get(key)
     const connections = read?.data.connections ?? []
-    for (const { clientId } of connections) await server.remembered.remove(keyOf(subject, clientId))
-    for (const connection of connections) await endConnection(connection, server, report)
-    const ended: ConnectionsRecord = { connections: [], signedOutAt: now }
+    // The sessions first. What is granted from here on is none of this user's any more, or found in the next turn.
+    const ended: ConnectionsRecord = { connections: [], signedOutAt }
     const written =
       read === undefined
         ? await server.connections.create(key, ended, lifeOfIndex(server))
-        : await server.connections.replace(key, read, ended, lifeOfIndex(server))
+        : await server.connections.replace(key, read, { ...ended, connections }, lifeOfIndex(server))
+    if (written === undefined) {
+      await makeWay(key, server)
+      continue
+    }
+    for (const { clientId } of connections) await server.remembered.remove(keyOf(subject, clientId))
+    await endConnections(connections, server, report)
     // Somebody who granted something meanwhile has it ended in the next turn.
-    if (written !== undefined) return
-    await makeWay(key, server)
+    if ((await server.connections.replace(key, written, ended, lifeOfIndex(server))) !== undefined) return
   }
+}
+
+/** Whether a grant is in the index of its user. One that began while everything of that user was being ended is not. */
+export async function isListed(
+  grantId: string,
+  { subject }: GrantRecord,
+  server: AuthorizationServer,
+): Promise<boolean> {
+  const index = await server.connections.get(keyOf(subject))
+  return index?.data.connections.some((connection) => connection.grantId === grantId) === true
 }
 
 /** Whether a session that began then was ended since, with everything else of its user. */
@@ -123,7 +137,7 @@ export async function addConnection(
       [connection, ...others].toSorted((one, other) => other.since - one.since),
     )
     // Ended before they leave the index: what lives is always in it.
-    for (const surplus of ended) await endConnection(surplus, server, report)
+    await endConnections(ended, server, report)
     const next: ConnectionsRecord = { ...read.data, connections: kept }
     if ((await server.connections.replace(key, read, next, lifeOfIndex(server))) !== undefined) return
   }
@@ -164,13 +178,18 @@ async function withoutEnded(
   return connections.filter((_, index) => living[index])
 }
 
-async function endConnection(
-  { grantId }: Connection,
+/** All of them first: giving back what is behind them may take its time, and the identity provider may be away. */
+async function endConnections(
+  connections: readonly Connection[],
   server: AuthorizationServer,
   report: Report,
 ): Promise<void> {
-  const grant = await server.grants.get(grantId)
-  if (grant !== undefined) await revokeGrant(grantId, grant.data, 'user', server, report)
+  const ended = await inTurns(connections, async ({ grantId }) => {
+    const grant = await server.grants.get(grantId)
+    const removed = grant && (await endGrant(grantId, grant.data, 'user', server, report))
+    return removed === undefined ? [] : [{ grantId, removed }]
+  })
+  await inTurns(ended.flat(), ({ grantId, removed }) => giveBack(grantId, removed, server, report))
 }
 
 const AT_ONCE = 20

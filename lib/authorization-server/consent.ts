@@ -4,6 +4,7 @@ import { plainText } from '../protocol/challenge.js'
 import { OAuthError } from '../protocol/errors.js'
 import { describeRedirect } from '../protocol/redirect-uri.js'
 import { missingScopes } from '../protocol/scopes.js'
+import { wantsSignIn } from './authorize.js'
 import { keyOf } from './clients.js'
 import { type Granted, beginGrant } from './begin-grant.js'
 import { codeOf } from './handles.js'
@@ -33,12 +34,30 @@ export async function isConsentKnown(
     return isLocal && stays
   }
   if (consent === 'always' || arrival !== 'user') return false
+  // Whoever signs in as somebody else has agreed to nothing yet.
+  if ('browser' in whose && wantsSignIn(request)) return false
   const remembered = await server.remembered.get(rememberedKey(whose, client.clientId))
   if (remembered === undefined) return false
   const { redirectUri, scopes, grantId } = remembered.data
   const isSame = redirectUri === request.redirectUri && missingScopes(scopes, request.scopes).length === 0
   // What a browser agreed to holds for as long as what came of it: whoever disconnected the client is asked again.
   return isSame && (grantId === undefined || (await server.grants.get(grantId)) !== undefined)
+}
+
+/** Whether what a browser is remembered for was agreed to by the user who signed in now. If not, it is forgotten. */
+export async function isAgreedBy(
+  subject: string,
+  clientId: string,
+  browser: string,
+  server: AuthorizationServer,
+): Promise<boolean> {
+  const key = rememberedKey({ browser }, clientId)
+  const remembered = await server.remembered.get(key)
+  const grantId = remembered?.data.grantId
+  const grant = grantId === undefined ? undefined : await server.grants.get(grantId)
+  if (grant?.data.subject === subject) return true
+  await server.remembered.remove(key)
+  return false
 }
 
 function rememberedKey(whose: Whose, clientId: string): string {

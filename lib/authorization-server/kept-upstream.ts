@@ -46,6 +46,17 @@ export function openSession(
   return { ...(JSON.parse(text) as UpstreamSession), resource: kept.resource, kept }
 }
 
+/** The same, sealed with the newest secret: what is used goes on when an older one is dropped. */
+export function sealedAnew(
+  grantId: string,
+  kept: GrantUpstream,
+  { keys }: AuthorizationServer,
+): GrantUpstream {
+  const { sealer } = keys
+  const text = sealer.isCurrent(kept.sealed) ? undefined : sealer.open(placeOf(grantId), kept.sealed)
+  return text === undefined ? kept : { ...kept, sealed: sealer.seal(placeOf(grantId), text) }
+}
+
 function placeOf(grantId: string): string {
   return `grant ${grantId}`
 }

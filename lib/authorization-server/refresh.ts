@@ -7,6 +7,7 @@ import { keepGrantKnown } from './connections.js'
 import { revokeGrant } from './grants.js'
 import { readRefreshToken } from './handles.js'
 import type { TokenAnswer } from './issue.js'
+import { sealedAnew } from './kept-upstream.js'
 import { isActive } from './people.js'
 import type { Client, GrantRecord } from './records.js'
 import { heldScopes } from './scopes.js'
@@ -57,7 +58,7 @@ export async function refresh(
         generation: grant.generation + 1,
         rotatedAt: now,
         ...(grant.upstream !== undefined && {
-          upstream: { ...grant.upstream, keptRound: grant.upstream.round },
+          upstream: { ...sealedAnew(grantId, grant.upstream, server), keptRound: grant.upstream.round },
         }),
       }
       if (await server.grants.replace(grantId, stored, next, expiryOf(next, server))) {

@@ -29,21 +29,37 @@ export async function findUpstream(
   found: Stored<GrantRecord>,
   server: AuthorizationServer,
   context: VerifyContext,
+  wasRenewed: boolean = false,
 ): Promise<KeptSession | undefined> {
   let grant: Stored<GrantRecord> | undefined = found
-  for (let isFresh = false; grant !== undefined; isFresh = true) {
+  for (let isFresh = wasRenewed; grant !== undefined; isFresh = true) {
     const session = openSession(grantId, grant.data, server)
     if (session === undefined) return undefined
     const { kept } = session
     if (isFresh || !isEnding(kept, server)) {
       const user = await identify(session, grant.data, server, context)
-      if (user !== undefined) return { ...session, user }
+      if (user !== undefined) {
+        if (isFresh) await keepGranted(grantId, grant, { ...session, user }, server)
+        return { ...session, user }
+      }
       const isOld = server.deps.now() - kept.obtainedAt >= REFUSED_AGAIN_MILLISECONDS
       if (isFresh || !kept.renewable || !isOld) return undefined
     }
     grant = await renew(grantId, kept.round, server, context)
   }
   return undefined
+}
+
+/** What is granted less there is granted less here, from the next refresh on. Some tell by their verifier alone. */
+async function keepGranted(
+  grantId: string,
+  grant: Stored<GrantRecord>,
+  { tokens, user }: UpstreamSession,
+  server: AuthorizationServer,
+): Promise<void> {
+  const scopes = upstreamOf(server).granted(grant.data.scopes, tokens, user)
+  if (scopes.length === grant.data.scopes.length) return
+  await server.grants.replace(grantId, grant, { ...grant.data, scopes })
 }
 
 /** Whether an access token has ended, or is about to. One that lives for seconds only is used for half of them. */
@@ -85,11 +101,15 @@ export async function keepUpstream(
   report: Report,
 ): Promise<void> {
   const context: VerifyContext = { report, refuse: () => null }
-  const kept = openSession(grantId, stored.data, server)?.kept
-  const isDue = kept?.renewable === true && !isKept(kept, server)
+  const session = openSession(grantId, stored.data, server)
+  // Another process may know the secret that it is sealed with.
+  if (session === undefined)
+    throw refusedGrant('what is behind the grant is sealed with a secret that is not known here')
+  const { kept } = session
+  const isDue = kept.renewable && !isKept(kept, server)
   const grant = isDue ? await renew(grantId, kept.round, server, context) : stored
   if (grant === undefined) throw refusedGrant('the identity provider ended it; the grant is revoked')
-  if ((await findUpstream(grantId, grant, server, context)) !== undefined) return
+  if ((await findUpstream(grantId, grant, server, context, isDue)) !== undefined) return
   await revokeGrant(grantId, grant.data, 'upstream', server, report)
   throw refusedGrant('the identity provider no longer vouches for its user; the grant is revoked')
 }

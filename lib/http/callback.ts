@@ -35,6 +35,9 @@ async function answerTo(
   interaction: Interaction,
 ): Promise<AuthResponse> {
   if ('sendTo' in arrived) return redirect(request, arrived.sendTo)
+  if ('ask' in arrived) {
+    return redirect(request, interaction.urlOf('consent', { transaction: arrived.ask }))
+  }
   if ('leave' in arrived) return depart(request, interaction, arrived.leave)
   if ('page' in arrived) {
     const { page, detail, continueTo } = arrived

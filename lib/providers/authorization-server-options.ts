@@ -272,7 +272,12 @@ function withName(pages: PageOptions, { resourceName }: ServerSettings): PageOpt
 }
 
 function dangersOf(read: OptionReader, { consent, isLocal, baseUrl }: ServerSettings): AuthEvent[] {
-  if (consent !== 'never' || isLocal) return []
+  if (isLocal) return []
+  if (consent === 'external') {
+    const message = `${read.name('consent')} is "external": nobody is asked here before any client acts for them at ${baseUrl}. If nothing else asks, one click on a link gives an account away`
+    return [{ type: 'danger', option: 'consent', message }]
+  }
+  if (consent !== 'never') return []
   const message = `${read.name('consent')} is false: people are not asked before a configured client acts for them at ${baseUrl}`
   return [{ type: 'danger', option: 'consent', message }]
 }

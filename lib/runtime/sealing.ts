@@ -36,6 +36,11 @@ export class Sealer {
     return `${id}.${sealed.toString('base64url')}`
   }
 
+  /** Whether a text was sealed with the newest key. */
+  isCurrent(text: string): boolean {
+    return text.startsWith(`${this.#current.id}.`)
+  }
+
   /** Undefined for whatever was not sealed for this place with one of the keys. */
   open(place: string, text: string): string | undefined {
     const dot = text.indexOf('.')

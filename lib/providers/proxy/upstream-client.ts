@@ -134,7 +134,9 @@ export class UpstreamClient implements Upstream {
     { accessToken, refreshToken, expiresIn, scopes }: TokensResponse,
     started: number,
   ): UpstreamTokens {
-    const seconds = expiresIn ?? this.#description.fallbackAccessTokenSeconds
+    const { fallbackAccessTokenSeconds: fallback, identification } = this.#description
+    // Of an access token that is never asked about, nobody would learn that it ended.
+    const seconds = expiresIn ?? fallback ?? (identification.by === 'id_token' ? UNTOLD_SECONDS : undefined)
     const expiresAt = seconds === undefined ? undefined : started + seconds * 1000
     return { accessToken, refreshToken, scopes, expiresAt }
   }
@@ -145,6 +147,9 @@ function findEndpoints({ endpoints, allowInsecureHttp }: UpstreamDescription, de
   const discovered = new DiscoveredEndpoints({ ...endpoints, allowInsecureHttp }, deps)
   return ({ report }) => discovered.get(report)
 }
+
+/** Most say an hour. Whoever says nothing is asked to renew as often. */
+const UNTOLD_SECONDS = 3600
 
 /** What the realm is named by: it must not depend on what a document says today. */
 function placeOf(endpoints: UpstreamDescription['endpoints']): string {
