@@ -1,0 +1,636 @@
+// The `authProvider` of both SDK generations: they speak the protocol, and this is the browser, the memory and the caution that it takes.
+// Longer than most, since it is one conversation: each method is a line that the SDKs say to it, and all of them are about the same sign-in.
+import { challengeOf } from '../protocol/pkce.js'
+import { formatScopes, missingScopes, parseScopes } from '../protocol/scopes.js'
+import type { Deps } from '../runtime/deps.js'
+import type { Stored } from '../stores/collection.js'
+import { CallbackServer } from './callback-server.js'
+import { ClientError } from './client-error.js'
+import { Credentials, type ServerRecord, type TokenRecord, sameIssuer } from './credentials.js'
+import { type OAuthOptions, type OAuthSettings, parseOAuthOptions } from './oauth-options.js'
+import { checkAuthorizationUrl } from './open-browser.js'
+import { type Lease, Renewal } from './renewal.js'
+import type {
+  ClientMetadata,
+  CredentialScope,
+  DiscoveryState,
+  IssuerContext,
+  StoredClient,
+  StoredTokens,
+} from './sdk-types.js'
+import { SignIn, checkDiscovery, checkPkce } from './sign-in.js'
+import { authenticateClient } from './token-request.js'
+
+/** A client of either SDK, as far as it is connected. */
+export interface ConnectingClient<Transport> {
+  connect(transport: Transport): Promise<unknown>
+}
+
+/** A transport of either SDK, as far as a sign-in is finished by it. SDK v1 takes no second argument, and needs none. */
+export interface FinishingTransport {
+  finishAuth(code: string, iss?: string): Promise<void>
+}
+
+/** Sign-ins that one call, or one set of scopes, may take before it is taken for hopeless. */
+const MOST_SIGN_INS = 3
+/** Signing in again so soon for the same scopes is going round in circles. */
+const CIRCLE_MILLISECONDS = 60_000
+const PROBE_MILLISECONDS = 5000
+/** A port that was picked is held for so long, until it is known whether anybody has to sign in. */
+const RESERVED_SECONDS = 30
+
+/**
+ * Signs a person in by their browser, and remembers it. Pass it as `authProvider` to a transport of SDK v1 or v2.
+ *
+ * @example
+ * const auth = new OAuth({ serverUrl: 'https://api.example.com/mcp', clientName: 'Notes' })
+ * await auth.connect(client, () => new StreamableHTTPClientTransport(new URL(auth.serverUrl), { authProvider: auth }))
+ */
+export class OAuth {
+  readonly serverUrl: string
+  readonly clientMetadataUrl?: string
+  readonly #settings: OAuthSettings
+  readonly #deps: Deps
+  readonly #credentials: Credentials
+  readonly #renewal: Renewal
+  #callback: CallbackServer | undefined
+  #port: number | undefined
+  /** What the SDK found out last. */
+  #discovery: DiscoveryState | undefined
+  #found: ServerRecord | undefined
+  /** The client that the SDK was given last, or gave. */
+  #client: StoredClient | undefined
+  /** By their challenges: of several requests at once one is followed, and its verifier is the one that counts. */
+  readonly #verifiers = new Map<string, string>()
+  #signIn: SignIn | undefined
+  readonly #usedCodes = new Set<string>()
+  /** The tokens that were given out last, and the renewal of them that the SDK has under way. */
+  #given: TokenRecord | undefined
+  #lease: (Lease & { readonly asked: string }) | undefined
+  #exchanging = false
+  /** SDK v1 is at the point where it looks for tokens to renew. */
+  #isAsking = false
+  #last: { readonly scopes: readonly string[]; readonly at: number; readonly count: number } | undefined
+
+  /** @throws ConfigError */
+  constructor(options: OAuthOptions) {
+    const settings = parseOAuthOptions(options)
+    const { clientMetadataUrl, clientName, configured, deps, serverUrl, store } = settings
+    this.serverUrl = serverUrl
+    if (clientMetadataUrl !== undefined) this.clientMetadataUrl = clientMetadataUrl
+    this.#settings = settings
+    this.#deps = deps
+    const who = JSON.stringify([clientName, configured?.clientId, clientMetadataUrl])
+    this.#credentials = new Credentials(store, who, deps)
+    this.#renewal = new Renewal(this.#credentials, deps)
+  }
+
+  // What people call.
+
+  /**
+   * Connects a client, and signs in where that is needed: opens the browser, waits, and connects again.
+   *
+   * @param createTransport makes a transport with this object as its `authProvider`; one that failed is of no use any more
+   */
+  async connect<Transport extends FinishingTransport>(
+    client: ConnectingClient<Transport>,
+    createTransport: () => Transport,
+  ): Promise<Transport> {
+    let transport = createTransport()
+    await this.#signingIn(
+      () => transport,
+      async (isAgain) => {
+        if (isAgain) transport = createTransport()
+        await client.connect(transport)
+      },
+    )
+    return transport
+  }
+
+  /** Does some work with a connected transport, such as a call of a tool that needs more scopes, and signs in where that is needed. */
+  authorize<Result>(transport: FinishingTransport, work: () => Promise<Result>): Promise<Result> {
+    return this.#signingIn(() => transport, work)
+  }
+
+  /**
+   * What the browser brought back from the sign-in that was begun: hand it to `transport.finishAuth`, which takes all of it in SDK v2 and
+   * the `code` in v1. State and issuer were checked.
+   *
+   * @throws ClientError where nobody is signing in, nobody came back in time, or somebody came from elsewhere
+   */
+  async waitForCallback(): Promise<URLSearchParams> {
+    if (this.#signIn === undefined)
+      throw new ClientError(
+        'not_signed_in',
+        'Nobody is signing in: connect first, and wait once that was refused',
+      )
+    return this.#signIn.answer
+  }
+
+  /** An access token for the server, renewed where it has to be. */
+  async getToken(): Promise<string> {
+    const stored = await this.#load()
+    if (stored !== undefined) return stored.data.accessToken
+    throw new ClientError('not_signed_in', `Nobody is signed in at ${this.serverUrl}: connect() does that`)
+  }
+
+  /** Renews a token that the server does not take any more. */
+  async renew(rejected: string): Promise<void> {
+    const found = await this.#where()
+    const key = found && this.#keyOf(found)
+    const stored = key === undefined ? undefined : await this.#credentials.tokens.get(key)
+    if (key !== undefined && stored?.data.accessToken === rejected) await this.#renewal.renew(key, stored)
+  }
+
+  /** Forgets the tokens of this server. */
+  async signOut(): Promise<void> {
+    const found = await this.#where()
+    if (found !== undefined) await this.#credentials.tokens.remove(this.#keyOf(found))
+    this.#given = undefined
+    this.close()
+  }
+
+  /** Waits for no browser any more. */
+  close(): void {
+    this.#signIn?.fail(new ClientError('not_signed_in', 'The sign-in was given up'))
+    this.#hangUp()
+  }
+
+  // What the SDKs call, in the order in which they do.
+
+  get redirectUrl(): string {
+    const { callbackHost, callbackPort } = this.#settings
+    const port = callbackPort ?? this.#port
+    if (this.#signIn?.over === false) return this.#signIn.facts.redirectUrl
+    return this.#callback?.url ?? `http://${callbackHost}${port === undefined ? '' : `:${port}`}/callback`
+  }
+
+  get clientMetadata(): ClientMetadata {
+    const { clientName, scopes } = this.#settings
+    return {
+      client_name: clientName,
+      redirect_uris: [this.redirectUrl],
+      application_type: 'native',
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      ...(scopes.length > 0 && { scope: formatScopes(scopes) }),
+    }
+  }
+
+  async tokens(context?: IssuerContext): Promise<StoredTokens | undefined> {
+    const mayRenew = context !== undefined || !this.#isAsking
+    this.#isAsking = false
+    const stored = await this.#load(context)
+    const before = this.#given?.accessToken
+    this.#given = stored?.data
+    if (stored === undefined) {
+      await this.#reserve()
+      return undefined
+    }
+    const { refresh_token, ...tokens } = this.#asTokens(stored.data)
+    // SDK v1 would renew a token that lacks a scope, and have the same again.
+    const isGood = !mayRenew && before === stored.data.accessToken && (await this.#isTaken(before))
+    return isGood || refresh_token === undefined ? tokens : { ...tokens, refresh_token }
+  }
+
+  /** While somebody is away in a browser, what was found out before they left counts; otherwise the server is asked anew. */
+  discoveryState(): DiscoveryState | undefined {
+    return this.#signIn?.over === false ? this.#signIn.facts.discovery : undefined
+  }
+
+  saveDiscoveryState(state: DiscoveryState): void {
+    checkDiscovery(state)
+    this.#discovery = state
+    this.#found = {
+      issuer: state.authorizationServerMetadata?.issuer ?? state.authorizationServerUrl,
+      resource: state.resourceMetadata?.resource ?? this.serverUrl,
+    }
+  }
+
+  async clientInformation(context?: IssuerContext): Promise<StoredClient | undefined> {
+    const found = await this.#where(context)
+    if (found === undefined) return undefined
+    this.#isAsking = context === undefined
+    this.#client = await this.#clientFor(found)
+    return this.#client
+  }
+
+  async saveClientInformation(client: StoredClient, context?: IssuerContext): Promise<void> {
+    const found = await this.#where(context)
+    if (found === undefined || this.#settings.configured !== undefined) return
+    this.#client = client
+    await this.#credentials.keepRegistration(found.issuer, { client, port: this.#callback?.port })
+  }
+
+  async state(): Promise<string> {
+    await this.#listen()
+    return this.#deps.randomId()
+  }
+
+  saveCodeVerifier(verifier: string): void {
+    this.#verifiers.set(challengeOf(verifier), verifier)
+  }
+
+  /** Opens the browser, unless somebody is away in it already. */
+  async redirectToAuthorization(asked: URL): Promise<void> {
+    if (this.#signIn?.waiting === true) return
+    const url = new URL(asked)
+    checkAuthorizationUrl(url)
+    const discovery = this.#discovery
+    const verifier = this.#verifiers.get(url.searchParams.get('code_challenge') ?? '')
+    if (
+      discovery === undefined ||
+      this.#found === undefined ||
+      this.#client === undefined ||
+      verifier === undefined
+    )
+      throw new ClientError('discovery_failed', 'This is not a sign-in that the SDK has begun')
+    if (!this.#settings.allowUnadvertisedPkce) checkPkce(discovery.authorizationServerMetadata)
+    const scopes = await this.#chooseScopes(url, discovery)
+    this.#countSignIn(scopes)
+    const callback = await this.#listen()
+    const signIn = new SignIn({
+      state: url.searchParams.get('state') ?? '',
+      verifier,
+      redirectUrl: callback.url,
+      scope: url.searchParams.get('scope') ?? undefined,
+      issuer: this.#found.issuer,
+      client: this.#client,
+      discovery,
+    })
+    this.#verifiers.clear()
+    this.#signIn = signIn
+    this.#await(signIn, callback)
+    try {
+      await this.#settings.openBrowser(url)
+    } catch (error) {
+      signIn.fail(new ClientError('no_browser', 'The browser could not be opened', { cause: error }))
+      this.#hangUp()
+      throw error
+    }
+  }
+
+  codeVerifier(): string {
+    if (this.#signIn === undefined) throw new ClientError('not_signed_in', 'Nobody is signing in')
+    return this.#signIn.facts.verifier
+  }
+
+  /** Asked before each request to a token endpoint, and so the place where a renewal waits for those of others. Both SDKs call it without `this`. */
+  readonly addClientAuthentication = async (
+    headers: Headers,
+    form: URLSearchParams,
+    _url: string | URL,
+    metadata?: {
+      readonly issuer: string
+      readonly token_endpoint_auth_methods_supported?: string[] | undefined
+    },
+  ): Promise<void> => {
+    const found = await this.#where(metadata && { issuer: metadata.issuer })
+    const refreshToken = form.get('refresh_token')
+    const code = form.get('code')
+    this.#exchanging = code !== null
+    if (code !== null) this.#useUp(code)
+    let client = found && (await this.#clientFor(found))
+    if (found !== undefined && refreshToken !== null) {
+      const lease = await this.#renewal.lease(this.#keyOf(found))
+      if (lease !== undefined) {
+        this.#lease = { ...lease, asked: refreshToken }
+        // Somebody else has used up what the SDK read a moment ago.
+        form.set('refresh_token', lease.refreshToken)
+        client = lease.read.data.client
+      }
+    }
+    if (client === undefined) throw new ClientError('not_signed_in', 'No client is registered there')
+    const { client_id: clientId, client_secret: clientSecret, token_endpoint_auth_method: method } = client
+    const supported = metadata?.token_endpoint_auth_methods_supported
+    authenticateClient({ clientId, clientSecret, method }, supported, headers, form)
+  }
+
+  async saveTokens(tokens: StoredTokens, context?: IssuerContext): Promise<void> {
+    const found = await this.#where(context)
+    const discovery = this.#signIn?.over === false ? this.#signIn.facts.discovery : this.#discovery
+    if (found === undefined || discovery === undefined || this.#client === undefined)
+      throw new ClientError('discovery_failed', 'These tokens are not those of a server that is known')
+    const key = this.#keyOf(found)
+    const record = this.#asRecord(tokens, found, discovery, this.#client)
+    this.#isAsking = false
+    const lease = this.#lease
+    this.#lease = undefined
+    if (lease === undefined) {
+      await this.#credentials.tokens.put(key, record, this.#credentials.expiresAt)
+      this.#endSignIn()
+    } else {
+      const { client, scope, idToken } = lease.read.data
+      // The SDK fills in what it sent where no new one came; but what was sent is not what it knows of.
+      const refreshToken = record.refreshToken === lease.asked ? lease.refreshToken : record.refreshToken
+      await this.#renewal.keep(key, lease.read, {
+        ...record,
+        client,
+        refreshToken,
+        scope: tokens.scope ?? scope,
+        idToken: record.idToken ?? idToken,
+      })
+    }
+    await this.#credentials.keepServer(this.serverUrl, found)
+  }
+
+  /** Forgets what the authorization server did not take; what somebody else got meanwhile stays. */
+  async invalidateCredentials(what: CredentialScope): Promise<void> {
+    const found = await this.#where()
+    if (what === 'verifier' || what === 'discovery') return this.#forgetSignIn()
+    if (found === undefined) return
+    if (what !== 'tokens' && this.#client !== undefined)
+      await this.#credentials.forgetRegistration(found.issuer, this.#client.client_id)
+    // A code that was not taken says nothing about tokens.
+    if (what !== 'client' && !this.#exchanging) await this.#forgetTokens(this.#keyOf(found))
+    if (what !== 'tokens') this.#forgetSignIn()
+  }
+
+  // What happens behind that.
+
+  async #signingIn<Result>(
+    transport: () => FinishingTransport,
+    work: (isAgain: boolean) => Promise<Result>,
+  ): Promise<Result> {
+    for (let signIns = 0; ; signIns++) {
+      try {
+        return await work(signIns > 0)
+      } catch (error) {
+        const signIn = this.#signIn
+        if (signIn === undefined || signIn.over) throw error
+        if (signIns === MOST_SIGN_INS) throw tooMany(error)
+        await this.#finish(signIn, transport())
+      }
+    }
+  }
+
+  /** However many wait for one sign-in, its code is exchanged once. */
+  #finish(signIn: SignIn, transport: FinishingTransport): Promise<void> {
+    signIn.finished ??= (async () => {
+      const answer = await signIn.answer
+      const code = answer.get('code')
+      try {
+        if (code === null) throw refused(answer)
+        await transport.finishAuth(code, answer.get('iss') ?? undefined)
+      } finally {
+        signIn.over = true
+      }
+    })()
+    return signIn.finished
+  }
+
+  /** Where the tokens for the server come from: from what was just found out, or else as it was last time. */
+  async #where(context?: IssuerContext): Promise<ServerRecord | undefined> {
+    const known = this.#found ?? (await this.#credentials.server(this.serverUrl))
+    if (context === undefined || known === undefined || sameIssuer(known.issuer, context.issuer)) return known
+    return { ...known, issuer: context.issuer }
+  }
+
+  #keyOf({ issuer, resource }: ServerRecord): string {
+    return this.#credentials.keyOf(issuer, resource)
+  }
+
+  /** The tokens that are there, renewed where they are at their end. */
+  async #load(context?: IssuerContext): Promise<Stored<TokenRecord> | undefined> {
+    const found = await this.#where(context)
+    if (found === undefined) return undefined
+    const key = this.#keyOf(found)
+    const stored = await this.#credentials.tokens.get(key)
+    return stored !== undefined && this.#renewal.isDue(stored.data)
+      ? this.#renewal.renew(key, stored)
+      : stored
+  }
+
+  /** Whether the server lets a token in, so that it is scopes that are missing. It is asked nothing else. */
+  async #isTaken(accessToken: string): Promise<boolean> {
+    const abort = new AbortController()
+    const cancel = this.#deps.after(PROBE_MILLISECONDS, () => {
+      abort.abort()
+    })
+    try {
+      const headers = { authorization: `Bearer ${accessToken}`, accept: 'text/event-stream' }
+      const { signal } = abort
+      const { body, status } = await this.#deps.fetch(this.serverUrl, { headers, redirect: 'manual', signal })
+      await body?.cancel()
+      return status !== 401 && status < 500
+    } catch {
+      return false
+    } finally {
+      cancel()
+    }
+  }
+
+  #asTokens({ accessToken, expiresAt, ...record }: TokenRecord): StoredTokens {
+    const { idToken, issuer, refreshToken, scope, tokenType } = record
+    return {
+      access_token: accessToken,
+      token_type: tokenType,
+      issuer,
+      ...(expiresAt !== undefined && {
+        expires_in: Math.max(0, Math.floor((expiresAt - this.#deps.now()) / 1000)),
+      }),
+      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+      ...(scope !== undefined && { scope }),
+      ...(idToken !== undefined && { id_token: idToken }),
+    }
+  }
+
+  #asRecord(
+    tokens: StoredTokens,
+    { issuer }: ServerRecord,
+    { authorizationServerUrl, authorizationServerMetadata, resourceMetadata }: DiscoveryState,
+    client: StoredClient,
+  ): TokenRecord {
+    const { expires_in: lifetime } = tokens
+    return {
+      issuer: tokens.issuer ?? issuer,
+      resource: resourceMetadata?.resource,
+      accessToken: tokens.access_token,
+      tokenType: tokens.token_type,
+      expiresAt: lifetime === undefined ? undefined : this.#deps.now() + lifetime * 1000,
+      refreshToken: tokens.refresh_token,
+      idToken: tokens.id_token,
+      // RFC 6749 5.1: left out where it is what was asked for.
+      scope: tokens.scope ?? this.#signIn?.facts.scope,
+      client,
+      tokenEndpoint:
+        authorizationServerMetadata?.token_endpoint ?? new URL('/token', authorizationServerUrl).href,
+      authMethods: authorizationServerMetadata?.token_endpoint_auth_methods_supported,
+    }
+  }
+
+  /** The client that an authorization server knows, and no other. */
+  async #clientFor(found: ServerRecord): Promise<StoredClient | undefined> {
+    const { configured } = this.#settings
+    if (configured !== undefined) {
+      await this.#checkBound(found.issuer)
+      const { clientId, clientSecret } = configured
+      return {
+        client_id: clientId,
+        ...(clientSecret !== undefined && { client_secret: clientSecret }),
+        issuer: found.issuer,
+      }
+    }
+    const signIn = this.#signIn
+    if (signIn?.over === false && sameIssuer(signIn.facts.issuer, found.issuer)) return signIn.facts.client
+    const owner = (await this.#credentials.tokens.get(this.#keyOf(found)))?.data.client
+    if (owner !== undefined) return owner
+    const known = (await this.#credentials.registration(found.issuer))?.data
+    const isElsewhere = this.#callback !== undefined && known?.port !== this.#callback.port
+    return known?.client.client_id !== this.clientMetadataUrl && isElsewhere ? undefined : known?.client
+  }
+
+  /** A client that was registered by hand is known to one authorization server, and another one learns nothing of it. */
+  async #checkBound(issuer: string): Promise<void> {
+    const bound = this.#settings.issuer ?? (await this.#credentials.server(this.serverUrl))?.issuer
+    if (bound === undefined || sameIssuer(bound, issuer)) return
+    throw new ClientError(
+      'issuer_mismatch',
+      `The server names ${JSON.stringify(issuer)} as its authorization server; client and tokens are those of ${JSON.stringify(bound)}, and were not sent. ` +
+        'If it has moved, set "issuer"',
+    )
+  }
+
+  /**
+   * What to ask for: what the server's challenge names, or else what the developer wants, or else what the server lists; and whatever was
+   * granted or asked for before, or it would be lost.
+   */
+  async #chooseScopes(
+    url: URL,
+    { resourceMetadata, authorizationServerMetadata }: DiscoveryState,
+  ): Promise<string[]> {
+    const asked = parseScopes(url.searchParams.get('scope') ?? '')
+    const listed = resourceMetadata?.scopes_supported ?? []
+    const isFromList =
+      missingScopes([...listed, 'offline_access'], asked).length === 0 && asked.length >= listed.length
+    const granted = parseScopes((await this.#load())?.data.scope ?? '')
+    const { scopes: wanted } = this.#settings
+    // Whoever was asked before and is asked again needs what is asked.
+    const isFirst = granted.length === 0 && this.#last === undefined
+    const first = isFirst && isFromList && wanted.length > 0 ? [] : asked
+    const all = new Set([...wanted, ...granted, ...(this.#last?.scopes ?? []), ...first])
+    const isOffline = authorizationServerMetadata?.scopes_supported?.includes('offline_access') === true
+    if (all.size > 0 && isOffline) {
+      all.add('offline_access')
+      // OpenID Connect Core 11: without it the scope counts for nothing.
+      url.searchParams.set('prompt', 'consent')
+    }
+    if (all.size > 0) url.searchParams.set('scope', formatScopes([...all]))
+    return [...all]
+  }
+
+  #countSignIn(scopes: readonly string[]): void {
+    const now = this.#deps.now()
+    const last = this.#last
+    const isSame =
+      last !== undefined &&
+      now - last.at < CIRCLE_MILLISECONDS &&
+      missingScopes(last.scopes, scopes).length === 0
+    const count = isSame ? last.count + 1 : 1
+    if (count > MOST_SIGN_INS) throw tooMany()
+    this.#last = { scopes, at: now, count }
+  }
+
+  /** Picks the port before the SDK writes it into a registration. */
+  async #reserve(): Promise<void> {
+    if (this.#settings.callbackPort !== undefined || this.#callback !== undefined) return
+    const callback = await this.#listen()
+    this.#deps.after(RESERVED_SECONDS * 1000, () => {
+      if (this.#signIn?.waiting !== true && this.#callback === callback) this.#hangUp()
+    })
+  }
+
+  async #listen(): Promise<CallbackServer> {
+    if (this.#callback !== undefined) return this.#callback
+    const { callbackHost: host, callbackPort, clientName } = this.#settings
+    const found = await this.#where()
+    const port =
+      callbackPort ?? (found && (await this.#credentials.registration(found.issuer))?.data.port) ?? 0
+    const callback = await CallbackServer.listen({ host, port }, clientName).catch((error: unknown) => {
+      if (callbackPort !== undefined) throw error
+      return CallbackServer.listen({ host, port: 0 }, clientName)
+    })
+    // Somebody else may have begun meanwhile.
+    if (this.#callback !== undefined) callback.close()
+    this.#callback ??= callback
+    this.#port = this.#callback.port
+    return this.#callback
+  }
+
+  #await(signIn: SignIn, callback: CallbackServer): void {
+    const seconds = this.#settings.callbackTimeoutSeconds
+    const cancel = this.#deps.after(seconds * 1000, () => {
+      signIn.fail(new ClientError('sign_in_timeout', `Nobody came back from the browser within ${seconds} s`))
+      if (this.#callback === callback) this.#hangUp()
+    })
+    callback.expect((answer) => {
+      const outcome = signIn.judge(answer)
+      if (outcome.kind !== 'ignored') {
+        cancel()
+        this.#callback = undefined
+      }
+      return outcome
+    })
+  }
+
+  #hangUp(): void {
+    this.#callback?.close()
+    this.#callback = undefined
+  }
+
+  #endSignIn(): void {
+    if (this.#signIn !== undefined) this.#signIn.over = true
+    this.#discovery = undefined
+    this.#exchanging = false
+  }
+
+  #forgetSignIn(): void {
+    this.#verifiers.clear()
+    if (this.#signIn?.waiting === false) this.#signIn.over = true
+  }
+
+  /** RFC 6749 4.1.2: a code that comes twice ends all that came of it, so it is sent once, however often the SDK tries. */
+  #useUp(code: string): void {
+    if (this.#usedCodes.has(code))
+      throw new ClientError(
+        'code_used',
+        'The code was sent before, and was not taken or has been used: sign in again',
+      )
+    this.#usedCodes.add(code)
+  }
+
+  async #forgetTokens(key: string): Promise<void> {
+    const lost = this.#lease?.refreshToken ?? this.#given?.refreshToken
+    const current = await this.#credentials.tokens.get(key)
+    const lease = this.#lease
+    this.#lease = undefined
+    if (current === undefined) return
+    const isLost =
+      lost === undefined
+        ? current.data.accessToken === this.#given?.accessToken
+        : current.data.refreshToken === lost
+    if (isLost) await this.#credentials.tokens.remove(key, current)
+    else if (lease !== undefined) await this.#renewal.giveBack(key, lease)
+  }
+}
+
+function refused(answer: URLSearchParams): ClientError {
+  const error = answer.get('error') ?? undefined
+  const description = answer.get('error_description') ?? ''
+  return new ClientError(
+    'sign_in_refused',
+    `The authorization server said no: ${error} ${description}`.trim(),
+    {
+      error,
+    },
+  )
+}
+
+function tooMany(cause?: unknown): ClientError {
+  return new ClientError(
+    'too_many_sign_ins',
+    `Signing in ${MOST_SIGN_INS} times changed nothing: the server does not take what its authorization server gives`,
+    { cause },
+  )
+}
