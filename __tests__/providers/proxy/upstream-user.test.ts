@@ -4,6 +4,8 @@ import { type Assertions, readUser } from '../../../lib/providers/proxy/upstream
 const read = (assertions: Partial<Assertions>, rules: Parameters<typeof readUser>[1] = {}): unknown =>
   readUser({ claims: {}, ...assertions }, rules)
 
+const NOBODYS = 'Not supported currently. Use oid claim.'
+
 describe('the user of upstream tokens', () => {
   it.each<[rule: string, assertions: Partial<Assertions>, subjectClaim: string | undefined, subject: string]>(
     [
@@ -29,6 +31,24 @@ describe('the user of upstream tokens', () => {
       stage: 'upstream',
       expected: `a "${subjectClaim ?? 'sub'}" that names the user`,
     })
+  })
+
+  it.each<[assertions: Partial<Assertions>, subjectClaim: string | undefined]>([
+    [{ subject: NOBODYS, claims: {} }, undefined],
+    [{ claims: { sub: NOBODYS } }, undefined],
+    [{ claims: { sub: ` ${NOBODYS.toUpperCase()}` } }, undefined],
+    [{ claims: undefined, idToken: { sub: NOBODYS } }, undefined],
+    [{ subject: 'a', claims: { uid: NOBODYS } }, 'uid'],
+  ])('P9 is nobody by the text that Azure AD B2C calls everybody: %j', (assertions, subjectClaim) => {
+    expect(read(assertions, { subjectClaim })).toEqual({
+      stage: 'upstream',
+      expected: `a "${subjectClaim ?? 'sub'}" that names the user`,
+      got: expect.stringMatching(/use oid claim/i),
+    })
+  })
+
+  it('P9 is held against no ID token that calls everybody the same', () => {
+    expect(read({ subject: 'a', idToken: { sub: NOBODYS } })).toMatchObject({ subject: 'a' })
   })
 
   it('P9 is told by subject, whatever the address', () => {

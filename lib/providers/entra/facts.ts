@@ -38,7 +38,7 @@ export const ENTRA_OPTIONS: Readonly<Record<keyof EntraOptions, OwnOption>> = {
 }
 
 /** What differs between them. */
-export interface EntraTenant extends EntraOptions, Pick<UpstreamDescription, 'endpoints'> {
+export interface EntraTenant extends EntraOptions, Pick<UpstreamDescription, 'endpoints' | 'subjectClaim'> {
   readonly identifierUri: string
   readonly otherIssuers?: readonly string[]
 }
@@ -50,6 +50,7 @@ export function entraFacts(
   read: OptionReader,
 ): Omit<ProxyFacts, 'name' | 'clientId' | 'clientSecret'> {
   const { endpoints, identifierUri, requiredScopes, additionalAuthorizeScopes = [], otherIssuers } = tenant
+  const { subjectClaim } = tenant
   if (!requiredScopes.some(isApiScope)) throw read.missing('requiredScopes', SCOPE_ADVICE)
   return {
     endpoints,
@@ -63,8 +64,9 @@ export function entraFacts(
     tokenScopes: 'always',
     // AADSTS901002, AADSTS9010010: it is the scopes that say which API.
     forwardsResource: false,
-    // `sub` is another one in each app, but the one claim that is by itself never somebody else's; `oid` needs `tid` beside it:
+    // In Entra ID, `sub` is another one in each app, but the one claim that is by itself never somebody else's; `oid` needs `tid` beside it:
     // https://learn.microsoft.com/entra/identity-platform/claims-validation
+    subjectClaim,
     claims: [
       'oid', 'tid', 'azp', 'name', 'given_name', 'family_name', 'preferred_username', 'upn', 'email', 'roles', 'groups',
     ], // prettier-ignore

@@ -13,7 +13,10 @@ export interface AzureB2COptions extends EntraOptions {
   readonly customDomain?: string
 }
 
-/** Lets people sign in by a user flow of Azure AD B2C. */
+/**
+ * Lets people sign in by a user flow of Azure AD B2C. They are told apart by the claim `oid`: "User's Object ID" has to be among the application
+ * claims of the flow.
+ */
 export const AzureB2CProvider: IdentityProviderClass<AzureB2COptions> =
   defineIdentityProvider<AzureB2COptions>({
     className: 'AzureB2CProvider',
@@ -33,7 +36,10 @@ export const AzureB2CProvider: IdentityProviderClass<AzureB2COptions> =
       // https://learn.microsoft.com/azure/active-directory-b2c/tokens-overview#compatibility
       const configUrl = `${host}/${tenantName}.onmicrosoft.com/${policyName}/v2.0/.well-known/openid-configuration`
       const endpoints = { configUrl, strict: false, replaced: { issuer: tokenIssuer } }
-      return entraFacts({ ...own, identifierUri, endpoints }, app, read)
+      // `sub` may be one text for everybody, as user flows are set:
+      // https://learn.microsoft.com/azure/active-directory-b2c/configure-tokens
+      const subjectClaim = 'oid'
+      return entraFacts({ ...own, identifierUri, endpoints, subjectClaim }, app, read)
     },
   })
 export type AzureB2CProvider = ServerProvider

@@ -22,6 +22,15 @@ const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set([
   'iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'azp', 'at_hash', 'c_hash', 's_hash', 'auth_time', 'sid', 'token_use', 'typ',
 ]) // prettier-ignore
 
+/** What Azure AD B2C writes as `sub` of everybody where a user flow is set to "Subject claim: Not supported". */
+const NOBODYS_NAME = 'not supported currently. use oid claim.'
+
+/** What names one user for good: neither empty nor the same text for all. */
+function subjectOf(value: unknown): string | undefined {
+  const named = identifierOf(value)
+  return named?.trim().toLowerCase() === NOBODYS_NAME ? undefined : named
+}
+
 /** In this order: what people call themselves, then what others do. */
 const NAMES = ['name', 'preferred_username', 'nickname', 'global_name', 'login', 'username', 'email'] as const
 const MAX_NAME = 100
@@ -32,12 +41,14 @@ export function readUser(
   { subjectClaim = 'sub', claims: wanted }: Pick<UpstreamDescription, 'subjectClaim' | 'claims'>,
 ): UpstreamUser | Reason {
   const named = new Map(Object.entries(claims ?? idToken)).get(subjectClaim)
-  const subject = (subjectClaim === 'sub' && asserted) || identifierOf(named)
+  const told = (subjectClaim === 'sub' && asserted) || named
+  const subject = subjectOf(told)
   if (subject === undefined) {
-    const got = named === undefined ? 'nothing' : `a value of type ${typeof named}`
+    const got =
+      told === undefined || typeof told === 'string' ? shown(told) : `a value of type ${typeof told}`
     return { stage: 'upstream', expected: `a "${subjectClaim}" that names the user`, got }
   }
-  const signedIn = identifierOf(idToken[subjectClaim])
+  const signedIn = subjectOf(idToken[subjectClaim])
   if (signedIn !== undefined && signedIn !== subject)
     return {
       stage: 'upstream',
