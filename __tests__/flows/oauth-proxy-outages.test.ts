@@ -453,6 +453,39 @@ describe('an identity provider that signs with another key', () => {
   })
 })
 
+describe('K2 access tokens that are signed with a key of a moment ago', () => {
+  const more = (site: { readonly baseUrl: string }): { scope: string; resource: string } => ({
+    scope: 'openid',
+    resource: `${site.baseUrl}/mcp`,
+  })
+
+  it('let people sign in', async () => {
+    const site = await startJwt()
+    await site.signIn(site.client, more(site))
+    site.idp.rotateKeys()
+    expect(await site.signIn(site.client, more(site))).toMatchObject({ scope: 'openid' })
+  })
+
+  it('end no grant where a client renews its access', async () => {
+    const site = await startJwt()
+    const tokens = await site.signIn(site.client, more(site))
+    expect((await site.call(tokens.access_token)).status).toBe(200)
+    site.clock.advance(5)
+    site.idp.rotateKeys()
+    expect(await renew(site, tokens)).toMatchObject({ status: 200 })
+    expect((await site.call(tokens.access_token)).status).toBe(200)
+  })
+
+  it('are let through where a request needed them', async () => {
+    const site = await startJwt()
+    site.idp.accessTokenSeconds = 20
+    const tokens = await site.signIn(site.client, more(site))
+    site.clock.advance(15)
+    site.idp.rotateKeys()
+    expect((await site.call(tokens.access_token)).status).toBe(200)
+  })
+})
+
 describe('a person who says no', () => {
   test.each([
     ['on our page: nobody leaves', 'here'],

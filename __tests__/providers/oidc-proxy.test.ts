@@ -28,6 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => idp.close())
 beforeEach(() => {
+  idp.answers.set('/keys', jsonAnswer({ keys: [idp.key.jwk] }))
   document = {
     issuer: idp.url,
     authorization_endpoint: `${idp.url}/authorize`,
@@ -166,6 +167,23 @@ describe('an option of OIDCProxy', () => {
     expect(await whose(made, { accessToken: accessToken({ iss: `${idp.url}/` }) })).toEqual(['issuer'])
     expect(await whose(made, { accessToken: accessToken({}, stranger) })).toEqual(['signature'])
     expect(await whose(made, { accessToken: accessToken({ exp: 1 }) })).toEqual(['expiry'])
+  })
+
+  it('K2 a token may be signed by a key that was published a moment after the keys were fetched', async () => {
+    const made = upstream()
+    expect(await whose(made, { accessToken: accessToken() })).toBe('ada')
+    const next = createKey('ES256', 'next')
+    idp.answers.set('/keys', jsonAnswer({ keys: [idp.key.jwk, next.jwk] }))
+    expect(await whose(made, { accessToken: accessToken({}, next) })).toBe('ada')
+  })
+
+  it('K2 whose a token is cannot be said while its key is not published', async () => {
+    const made = upstream()
+    for (let time = 0; time < 2; time++)
+      await expect(
+        whose(made, { accessToken: accessToken({}, createKey('ES256', 'unborn')) }),
+      ).rejects.toThrow('the key that the access token is signed with is not published: "unborn"')
+    expect(await whose(made, { accessToken: accessToken() })).toBe('ada')
   })
 
   it('algorithm: no other is taken', async () => {

@@ -115,7 +115,7 @@ export function jwtIdentification(
   const verifierOf = ({ jwksUri, issuer }: UpstreamEndpoints): Verifier => {
     const issuers = issuer === undefined ? otherIssuers : [issuer, ...otherIssuers]
     if (jwksUri === undefined || issuers.length === 0) throw new Error(NOT_TOLD)
-    return new JWTVerifier({
+    const options: JWTVerifierOptions = {
       jwksUri,
       issuer: issuers,
       // They come from its token endpoint, in exchange for our code: nobody else can slip one in.
@@ -125,7 +125,9 @@ export function jwtIdentification(
       // It was judged where it was configured or discovered.
       dangerouslyAllowInsecureHttp: true,
       deps,
-    })
+    }
+    // For the same reason, and one that is new was published a moment ago.
+    return new JWTVerifier(options, { cooldownSeconds: 0 })
   }
   return { by: 'access_token', verifier: verifierOf }
 }

@@ -4,7 +4,7 @@ import { ConfigError } from '../protocol/errors.js'
 import { ASYMMETRIC_ALGORITHMS, HMAC_SECRET_BYTES } from '../protocol/jwk.js'
 import { type OptionReader, unknownName } from '../protocol/options.js'
 import type { Deps } from '../runtime/deps.js'
-import { type KeySource, RemoteKeys, fixedKeys } from './jwks.js'
+import { type KeySource, RemoteKeys, type RemoteKeysOptions, fixedKeys } from './jwks.js'
 import { type KeySet, parseKeySet, secretKeySet } from './key-set.js'
 
 /** The accepted algorithms: those of one kind of key, never both. */
@@ -30,8 +30,16 @@ export function parseAlgorithms(read: OptionReader): readonly string[] {
   return algorithms
 }
 
+/** Who may have keys fetched, by key IDs that are unknown, and how often. */
+export type KeyTrust = Pick<RemoteKeysOptions, 'cooldownSeconds'>
+
 /** Where the keys come from. */
-export function parseKeys(read: OptionReader, algorithms: readonly string[], deps: Deps): KeySource {
+export function parseKeys(
+  read: OptionReader,
+  algorithms: readonly string[],
+  deps: Deps,
+  trust: KeyTrust,
+): KeySource {
   const given = ['jwksUri', 'publicKey', 'secret'].filter((name) => read.has(name))
   if (given.length !== 1) {
     throw new ConfigError(
@@ -42,7 +50,7 @@ export function parseKeys(read: OptionReader, algorithms: readonly string[], dep
   const url = read.url('jwksUri')
   if (url !== undefined) {
     const cacheSeconds = read.has('jwksCacheSeconds') ? read.seconds('jwksCacheSeconds', 0) : undefined
-    return new RemoteKeys({ url, cacheSeconds }, deps)
+    return new RemoteKeys({ url, cacheSeconds, ...trust }, deps)
   }
   if (read.has('secret')) return fixedKeys(secretKeySet(parseSecret(read, algorithms), algorithms))
   return fixedKeys(parsePublicKey(read))

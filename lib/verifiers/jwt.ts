@@ -16,7 +16,7 @@ import { type Deps, createDeps } from '../runtime/deps.js'
 import type { AuthEvent } from '../runtime/events.js'
 import { type CacheBounds, VerifiedTokenCache, parseCacheBounds } from './cached.js'
 import { type KeySource, RemoteKeys } from './jwks.js'
-import { parseAlgorithms, parseKeys } from './jwt-keys.js'
+import { type KeyTrust, parseAlgorithms, parseKeys } from './jwt-keys.js'
 import { findSigner } from './signature.js'
 import { type Claim, STANDALONE, type Verifier, type VerifyContext } from './verifier.js'
 
@@ -81,7 +81,8 @@ export class JWTVerifier implements Verifier {
   readonly #cache: VerifiedTokenCache | undefined
   readonly #deps: Deps
 
-  constructor(options: JWTVerifierOptions) {
+  /** @param trust of tokens that no stranger can present: how often an unknown key ID may have the keys fetched. For the proxies alone. */
+  constructor(options: JWTVerifierOptions, trust: KeyTrust = {}) {
     const read = new OptionReader('JWTVerifier', options, OPTIONS)
     this.#deps = createDeps(options.deps)
     this.issuer =
@@ -98,7 +99,7 @@ export class JWTVerifier implements Verifier {
       toleranceSeconds: read.seconds('clockToleranceSeconds', 30),
     }
     this.#algorithms = parseAlgorithms(read)
-    this.#keys = parseKeys(read, this.#algorithms, this.#deps)
+    this.#keys = parseKeys(read, this.#algorithms, this.#deps, trust)
     const bounds = parseCacheBounds(read, 'cache')
     this.#cache = bounds === false ? undefined : new VerifiedTokenCache(bounds, this.#deps.now, { reread })
   }

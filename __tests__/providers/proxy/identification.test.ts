@@ -376,6 +376,18 @@ describe('whose tokens are, by a verifier', () => {
     await expect(identify(idp.client(odd), TOKENS)).rejects.toThrow('"clientId" must be a string')
   }) // prettier-ignore
 
+  it('K2 cannot be said where one of its verifiers does not know the key, unless another one does', async () => {
+    const unknown: Reason = { stage: 'key', expected: 'a published key', got: '"next"' }
+    const lost = by((_token, context) => context?.refuse(unknown))
+    const { context, reasons } = createRecorder()
+    await expect(idp.client(lost).identify(TOKENS, ORIGIN, undefined, context)).rejects.toThrow(
+      'the key that the access token is signed with is not published: "next"',
+    )
+    expect(reasons).toEqual([])
+    const found = by((_token, asked) => asked?.refuse(unknown) ?? FIELDS)
+    expect((await identify(idp.client(found), TOKENS)).user).toMatchObject({ subject: 'u' })
+  })
+
   it('is nobody where the token has expired, whatever the verifier makes of that', async () => {
     const now = Math.floor(idp.clock.now() / 1000)
     const client = idp.client(by(() => ({ ...FIELDS, expiresAt: now + 10 })))

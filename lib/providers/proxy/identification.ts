@@ -136,8 +136,17 @@ export class Identification {
     context: VerifyContext,
   ): Promise<UpstreamUser | null> {
     const verifier = await this.#verifier(context)
-    const asking = verifier instanceof JWTVerifier ? explainingOpaque(context) : context
+    const unknown: Reason[] = []
+    const refuse = (reason: Reason): null => {
+      if (reason.stage !== 'key') return context.refuse(explained(reason, verifier))
+      unknown.push(reason)
+      return null
+    }
+    const asking: VerifyContext = { ...context, refuse }
     const answer = verifier.recall?.(accessToken, asking) ?? (await ask(verifier, accessToken, asking))
+    // It came from the identity provider itself: that its key is not published yet, or not everywhere, says nothing of the user.
+    if (unknown.length > 0 && !answer)
+      throw new Error(`the key that the access token is signed with is not published: ${unknown[0]?.got}`)
     if (answer === null || answer === undefined) return null
     const verified = parseAccessToken(answer, accessToken)
     const { expiresAt, subject, claims, scopes } = verified
@@ -213,9 +222,8 @@ function isUser(outcome: UpstreamUser | Reason): outcome is UpstreamUser {
 }
 
 /** Some identity providers give JWTs only to who asks for a token of an API. */
-function explainingOpaque(context: VerifyContext): VerifyContext {
+function explained(reason: Reason, verifier: Verifier): Reason {
+  if (reason.stage !== 'format' || !(verifier instanceof JWTVerifier)) return reason
   const expected = 'a JWT: set "audience" to the API that tokens are for, or "verifyIdToken: true"'
-  const refuse = (reason: Reason): null =>
-    context.refuse(reason.stage === 'format' ? { ...reason, expected } : reason)
-  return { ...context, refuse }
+  return { ...reason, expected }
 }
