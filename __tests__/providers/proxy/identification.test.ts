@@ -253,8 +253,20 @@ describe('whose tokens are, by ID token', () => {
     const client = idp.client()
     const known = { subject: 'user-1', claims: { sub: 'user-1' } }
     idp.clock.advance(86_400)
-    expect((await identify(client, { accessToken: 'a', idToken: idp.idToken() }, known)).user).toBe(known)
+    expect((await identify(client, { accessToken: 'a', idToken: idp.idToken() }, known)).user).toEqual(known)
     expect((await identify(client, { accessToken: 'a' }, known)).user).toBe(known)
+  })
+
+  it('P7 has the groups of the ID token that came last', async () => {
+    const client = idp.client()
+    give({ refresh_token: 'r', id_token: idp.idToken({ groups: ['admin'] }) })
+    const tokens = await exchange()
+    const { user: first } = await identify(client, tokens)
+    expect(first).toMatchObject({ claims: { groups: ['admin'] } })
+    give({ id_token: idp.idToken({ groups: [] }) })
+    const renewed = await client.refresh(tokens, ORIGIN, createRecorder().context)
+    const { user } = await identify(client, renewed, first ?? undefined)
+    expect(user).toMatchObject({ subject: 'user-1', claims: { groups: [] } })
   })
 
   it('is nobody where nothing tells', async () => {

@@ -57,11 +57,10 @@ export class Identification {
   ): Promise<UpstreamUser | null> {
     if (this.#description.identification.by === 'access_token')
       return this.#identifyByAccessToken(tokens, context)
-    // An ID token tells of one sign-in, which stays true when it has expired.
-    if (known !== undefined) return known
+    // An ID token tells of one sign-in, which stays true when it has expired; of two, the later one knows better, e.g. of groups.
     const idToken = claimsOf(tokens.idToken)
     if (idToken === undefined)
-      return context.refuse({ stage: 'upstream', expected: 'an ID token', got: 'none' })
+      return known ?? context.refuse({ stage: 'upstream', expected: 'an ID token', got: 'none' })
     const user = readUser({ idToken }, this.#description)
     return isUser(user) ? user : context.refuse(user)
   }
