@@ -1,0 +1,61 @@
+// The documents for those who come from elsewhere: complete, and their examples are the files that run.
+import { readFileSync, readdirSync } from 'node:fs'
+import { describe, expect, it } from '@jest/globals'
+import { FASTMCP_NAMES } from './seeds.js'
+
+const root = new URL('../../', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+
+/** Texts by their headings of the second level. */
+function sectionsOf(markdown: string): ReadonlyMap<string, string> {
+  const sections = markdown.split(/^## /m).slice(1)
+  return new Map(sections.map((section) => [section.split('\n', 1)[0]!, section]))
+}
+
+/** Code in the first column of the tables, without its arguments. */
+function firstColumn(section: string): string[] {
+  const cells = [...section.matchAll(/^\| (.*?) \|/gm)].map(([, cell = '']) => cell)
+  return cells.flatMap((cell) => [...cell.matchAll(/`([^`(]+)[^`]*`/g)].map(([, name = '']) => name))
+}
+
+const programsIn = (markdown: string): string[] =>
+  [...markdown.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, program = '']) => program)
+
+describe('docs/from-fastmcp.md', () => {
+  const text = read('docs/from-fastmcp.md')
+  const sections = sectionsOf(text)
+
+  it.each([...FASTMCP_NAMES])('%s: every name has a row', (heading, names) => {
+    const rows = firstColumn(sections.get(heading) ?? '')
+    expect(names.filter((name) => !rows.includes(name))).toEqual([])
+  })
+
+  it('says of each what is here, or why there is nothing', () => {
+    const rows = text.split('\n').filter((line) => line.startsWith('| `'))
+    expect(rows.length).toBeGreaterThan(100)
+    expect(rows.filter((row) => /^\|[^|]+\| +\| +\|$/.test(row))).toEqual([])
+  })
+})
+
+describe.each([
+  ['docs/from-fastmcp.md', 'examples/fastmcp/'],
+  ['docs/from-sdk.md', 'examples/from-sdk/'],
+])('%s', (document, folder) => {
+  const files = readdirSync(new URL(folder, root))
+
+  it('quotes each file in full', () => {
+    expect(files.length).toBeGreaterThan(4)
+    const programs = programsIn(read(document))
+    expect(files.filter((file) => !programs.includes(read(folder + file)))).toEqual([])
+  })
+
+  it('has no other program that could run', () => {
+    const sources = files.map((file) => read(folder + file))
+    const others = programsIn(read(document)).filter((program) => !sources.includes(program))
+    expect(others.filter((program) => program.includes("from 'express-mcp-auth"))).toEqual([])
+  })
+
+  it('has small ones', () => {
+    expect(files.filter((file) => read(folder + file).split('\n').length > 60)).toEqual([])
+  })
+})
