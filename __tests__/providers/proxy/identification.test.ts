@@ -227,6 +227,22 @@ describe('an ID token that comes with renewed tokens', () => {
     },
   )
 
+  it.each([
+    ['is encrypted', 'eyJlbmMiOiJBMTI4R0NNIn0.a.b.c.d'],
+    ['is no JWT', 'opaque'],
+    ['has a broken header', 'eyJlbmMi.e30.c2ln'],
+  ])('F4 is not taken where it %s, and ends nothing', async (_rule, idToken) => {
+    const before = idp.idToken()
+    give({ id_token: idToken, refresh_token: 'rotated' })
+    expect(await refresh(before)).toMatchObject({ refreshToken: 'rotated', idToken: before })
+  })
+
+  it('F4 is not taken where it names nobody, and ends nothing', async () => {
+    const before = idp.idToken()
+    give({ id_token: idp.idToken({ sub: undefined }) })
+    expect(await refresh(before)).toMatchObject({ idToken: before })
+  })
+
   it('F4 costs nobody the new refresh token while its keys cannot be fetched', async () => {
     const before = idp.idToken()
     give({ id_token: idp.idToken(), refresh_token: 'rotated' })

@@ -99,13 +99,16 @@ export class Identification {
     context: VerifyContext,
   ): Promise<string | undefined> {
     const earlier = claimsOf(before)
-    const nonce = claimsOf(idToken)?.['nonce'] === undefined ? undefined : textOf(earlier?.['nonce'])
-    const occasion = { accessToken, nonce, subject: textOf(earlier?.['sub']) }
+    const later = claimsOf(idToken)
+    const nonce = later?.['nonce'] === undefined ? undefined : textOf(earlier?.['nonce'])
+    const subject = textOf(earlier?.['sub'])
+    const occasion = { accessToken, nonce, subject }
     try {
       return (await this.#believe(endpoints, idToken, occasion, context)) ?? before
     } catch (error) {
-      // Somebody else's. Whatever else is wrong with it, the tokens are good: it is not taken, and the one before goes on.
-      const isOthers = earlier !== undefined && claimsOf(idToken)?.['sub'] !== earlier['sub']
+      // Somebody else's. Whatever else is wrong with it, e.g. that it is encrypted, the tokens are good: it is not taken, and the one before goes on.
+      const named = textOf(later?.['sub'])
+      const isOthers = subject !== undefined && named !== undefined && named !== subject
       if (isOthers && error instanceof UpstreamRefusal) throw error
       return before
     }
