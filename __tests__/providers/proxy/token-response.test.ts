@@ -55,7 +55,8 @@ describe('an answer of a token endpoint', () => {
   it.each<[rule: string, members: object, read: object]>([
     ['FM 8.1.5 a lifetime of null', { expires_in: null }, {}],
     ['a lifetime as text', { expires_in: '3599' }, { expiresIn: 3599 }],
-    ['a lifetime of nothing', { expires_in: 0 }, { expiresIn: 0 }],
+    ['a lifetime of nothing', { expires_in: 0 }, {}],
+    ['a lifetime of nothing as text', { expires_in: '0' }, {}],
     ['a negative lifetime', { expires_in: -1 }, {}],
     ['a negative lifetime as text', { expires_in: '-1' }, {}],
     ['a lifetime that is no number', { expires_in: 'soon' }, {}],

@@ -135,10 +135,10 @@ function textOf(members: ReadonlyMap<string, unknown>, name: string): string | u
   return undefined
 }
 
-/** Some send text, some null, and some -1 for what never ends. */
+/** Some send text, some null, and some -1 or 0 for what never ends: a token that has ended already is nothing to give. */
 function secondsOf(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : value
-  return typeof seconds === 'number' && seconds >= 0 && seconds <= LONGEST ? seconds : undefined
+  return typeof seconds === 'number' && seconds > 0 && seconds <= LONGEST ? seconds : undefined
 }
 
 /** A hundred years: beyond it a time is in other units, or nonsense. */
