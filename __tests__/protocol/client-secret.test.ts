@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { basicCredentials } from '../../lib/protocol/client-secret.js'
+import { basicCredentials, sentSecrets, withoutSecrets } from '../../lib/protocol/client-secret.js'
 
 const decoded = (header: string): string =>
   Buffer.from(header.slice('Basic '.length), 'base64').toString('latin1')
@@ -15,5 +15,27 @@ describe('the credentials of a client', () => {
     const header = basicCredentials(clientId, secret)
     expect(header).toMatch(/^Basic [A-Za-z0-9+/]+=*$/)
     expect(decoded(header)).toBe(pair)
+  })
+})
+
+describe('P8 a message tells no secret', () => {
+  const SECRET = 'abc8Q~Dgn*so (much) und ä'
+  it.each([
+    ['as it is', SECRET],
+    ['as in a URL', encodeURIComponent(SECRET)],
+    ['as in a form', new URLSearchParams({ '': SECRET }).toString().slice(1)],
+    ['as in a form with small letters', 'abc8Q%7eDgn*so+%28much%29+und+%c3%a4'],
+    ['as in a header', basicCredentials('app', SECRET).slice('Basic '.length)],
+  ])('%s', (_rule, spelled) => {
+    expect(withoutSecrets(`bad ${spelled}, and ${spelled}`, sentSecrets('app', SECRET))).toBe('bad …, and …')
+  })
+
+  it('of several, nor what is left of one within another', () => {
+    expect(withoutSecrets('a code-2 code', ['', 'code', 'code-2'])).toBe('a … …')
+  })
+
+  it('where there is none', () => {
+    for (const secret of [undefined, ''])
+      expect(withoutSecrets('as it was', sentSecrets('app', secret))).toBe('as it was')
   })
 })

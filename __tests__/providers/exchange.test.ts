@@ -246,6 +246,21 @@ describe('exchangeToken says of a no', () => {
     })
   })
 
+  it.each(['client_secret_basic', 'client_secret_post'] as const)(
+    'P8 nothing that was secret, as it was sent by %s',
+    async (authMethod) => {
+      service.answer = (request, response, body) => {
+        const description = `${request.headers.authorization ?? ''} ${body.slice(-60)}`
+        response.writeHead(400, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ error: 'invalid_client', error_description: description }))
+      }
+      const { message } = (await refusalOf({ authMethod })) as TokenExchangeError
+      expect(message).toContain('…')
+      expect(decodeURIComponent(message)).not.toContain(SECRET)
+      expect(message).not.toMatch(/Basic [\w+/]/)
+    },
+  )
+
   it('nothing that was secret', async () => {
     const secrets = [subjectToken, SECRET, 'token-of-the-actor']
     service.answer = jsonAnswer({ error: `bad ${subjectToken}`, error_description: secrets.join() }, {}, 400)

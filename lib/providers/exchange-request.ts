@@ -1,5 +1,5 @@
 // RFC 8693 2.1, and Entra's on-behalf-of flow: what is asked where a token is exchanged.
-import { basicCredentials } from '../protocol/client-secret.js'
+import { basicCredentials, sentSecrets } from '../protocol/client-secret.js'
 import { OptionReader } from '../protocol/options.js'
 import { formatScopes } from '../protocol/scopes.js'
 import type { BoundedRequest } from '../runtime/bounded-fetch.js'
@@ -100,15 +100,8 @@ export async function readQuestion(options: ExchangeTokenOptions): Promise<Quest
     body: form.toString(),
     timeoutSeconds,
   }
-  const secrets = [subjectToken, clientSecret, read.text('actorToken') ?? '']
-  return {
-    request,
-    scopes,
-    secrets: secrets
-      .filter((secret) => secret !== '')
-      .flatMap((secret) => [secret, encodeURIComponent(secret)]),
-    cached: read.flag('cache', true),
-  }
+  const secrets = [subjectToken, read.text('actorToken') ?? '', ...sentSecrets(clientId, clientSecret)]
+  return { request, scopes, secrets, cached: read.flag('cache', true) }
 }
 
 type Parameters = readonly (readonly [name: string, value: string])[]

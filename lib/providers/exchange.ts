@@ -1,5 +1,6 @@
 // RFC 8693 token exchange, and Entra's on-behalf-of flow: for a token of a user, one of the same user for another API.
 import { LRUCache } from 'lru-cache'
+import { withoutSecrets } from '../protocol/client-secret.js'
 import { cleanText } from '../protocol/display.js'
 import { OAuthError } from '../protocol/errors.js'
 import { type BoundedRequest, boundedFetch } from '../runtime/bounded-fetch.js'
@@ -151,9 +152,4 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
 function unavailable(detail: string): OAuthError {
   const words = 'The identity provider cannot exchange a token right now, try again shortly'
   return new OAuthError('temporarily_unavailable', words, { detail, retryAfterSeconds: 1 })
-}
-
-/** An error may quote what was sent. */
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((told, secret) => told.replaceAll(secret, '…'), text)
 }

@@ -338,6 +338,23 @@ describe('F5 a no while a code is exchanged', () => {
     expect(message).toMatch(/\. x{290} …$/)
   })
 
+  it.each(['client_secret_basic', 'client_secret_post'] as const)(
+    'P8 quotes no secret as it was sent: %s',
+    async (authMethod) => {
+      const clientSecret = 'abc8Q~Dgn*secret'
+      idp.answers.set('/token', (request, response, body) => {
+        const description = `bad: ${request.headers.authorization ?? ''} ${body}`
+        response.writeHead(400, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ error: 'invalid_client', error_description: description }))
+      })
+      const { message } = await refusalOf(exchange({ authMethod, clientSecret }))
+      const told = decodeURIComponent(message)
+      expect(told).toContain('…')
+      expect(told).not.toContain(clientSecret)
+      expect(told).not.toMatch(/Basic [\w+/]/)
+    },
+  )
+
   it('is final for a public client too', async () => {
     idp.answers.set('/token', jsonAnswer({ error: 'invalid_grant' }, {}, 400))
     const asked = exchange({ authMethod: 'none', clientSecret: undefined })

@@ -9,7 +9,7 @@ import type {
   TokenEndpointRequestOptions,
 } from 'oauth4webapi'
 import { type UpstreamTrip, UpstreamRefusal } from '../../authorization-server/upstream.js'
-import { basicCredentials } from '../../protocol/client-secret.js'
+import { basicCredentials, sentSecrets, withoutSecrets } from '../../protocol/client-secret.js'
 import { cleanText } from '../../protocol/display.js'
 import { FetchError, boundedFetch } from '../../runtime/bounded-fetch.js'
 import type { Deps } from '../../runtime/deps.js'
@@ -249,7 +249,8 @@ export class UpstreamCalls {
   }
 
   #tellable(text: string, secrets: readonly string[]): string {
-    return withoutSecrets(text, [...secrets, this.#description.clientSecret ?? ''])
+    const { clientId, clientSecret } = this.#description
+    return withoutSecrets(text, [...secrets, ...sentSecrets(clientId, clientSecret)])
   }
 }
 
@@ -288,12 +289,4 @@ function serverOf({
 /** Not a pattern for the issuers of many tenants, which only tokens can be held against. */
 function isOne(issuer: string | undefined): issuer is string {
   return issuer !== undefined && !issuer.includes('{')
-}
-
-/** What an identity provider says may quote what it was sent. */
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const spellings = secrets
-    .filter((secret) => secret !== '')
-    .flatMap((secret) => [secret, encodeURIComponent(secret)])
-  return spellings.reduce((told, secret) => told.replaceAll(secret, '…'), text)
 }
