@@ -18,6 +18,24 @@ function firstColumn(section: string): string[] {
   return cells.flatMap((cell) => [...cell.matchAll(/`([^`(]+)[^`]*`/g)].map(([, name = '']) => name))
 }
 
+/** What begins the code in a column of the tables: names, where they look like those of this package. */
+function namesInColumn(text: string, column: number): string[] {
+  const rows = text.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| ---'))
+  const cells = rows.map((row) => row.split(' | ')[column] ?? '')
+  return cells
+    .filter((cell) => !cell.includes('SDK'))
+    .flatMap((cell) =>
+      [...cell.matchAll(/`(?:new |provider\.)?([A-Za-z]\w+)[^`]*`/g)].map(([, name = '']) => name),
+    )
+    .filter((name) => /[a-z][A-Z]/.test(name))
+}
+
+const sources = readdirSync(new URL('lib/', root), { recursive: true })
+  .map(String)
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => read(`lib/${path}`))
+  .join('\n')
+
 const programsIn = (markdown: string): string[] =>
   [...markdown.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, program = '']) => program)
 
@@ -43,6 +61,12 @@ describe.each([
 ])('%s', (document, folder) => {
   const files = readdirSync(new URL(folder, root))
 
+  it('names what there is', () => {
+    const names = new Set(namesInColumn(read(document), 1))
+    expect(names.size).toBeGreaterThan(20)
+    expect([...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(sources))).toEqual([])
+  })
+
   it('quotes each file in full', () => {
     expect(files.length).toBeGreaterThan(4)
     const programs = programsIn(read(document))
@@ -50,8 +74,8 @@ describe.each([
   })
 
   it('has no other program that could run', () => {
-    const sources = files.map((file) => read(folder + file))
-    const others = programsIn(read(document)).filter((program) => !sources.includes(program))
+    const known = files.map((file) => read(folder + file))
+    const others = programsIn(read(document)).filter((program) => !known.includes(program))
     expect(others.filter((program) => program.includes("from 'express-mcp-auth"))).toEqual([])
   })
 
