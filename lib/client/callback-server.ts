@@ -73,9 +73,15 @@ export class CallbackServer {
     const [path, query = ''] = splitOnce(request.url ?? '', '?')
     // A page of another origin that had its name point here would come with that name.
     const isHere = request.headers.host === this.#host && path === PATH
-    if (!isHere) return send(response, { status: 404, html: '', headers: {} })
+    if (!isHere) {
+      send(response, { status: 404, html: '', headers: {} })
+      return
+    }
     // HEAD is what link checkers send: it is not the browser.
-    if (request.method !== 'GET') return send(response, { status: 405, html: '', headers: { Allow: 'GET' } })
+    if (request.method !== 'GET') {
+      send(response, { status: 405, html: '', headers: { Allow: 'GET' } })
+      return
+    }
     const answer = new URLSearchParams(query)
     const outcome: CallbackOutcome = hasRepeats(answer) ? { kind: 'ignored' } : this.#judge(answer)
     send(response, this.#pages.render(outcome))

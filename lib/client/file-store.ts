@@ -64,7 +64,7 @@ export class FileStore implements Store {
   async delete(collection: string, key: string, version?: string): Promise<boolean> {
     checkNames(collection, key)
     for (;;) {
-      let isThere = false
+      let isThere = false as boolean
       const done = await this.#write(collection, key, (living) => {
         isThere = living !== undefined && (version === undefined || living.version === version)
         return isThere ? null : undefined

@@ -118,7 +118,7 @@ function parseHost(read: OptionReader): '127.0.0.1' | 'localhost' {
 }
 
 function parseStore(read: OptionReader, deps: Deps): Store {
-  const store = read.raw('store') as Partial<Store> | undefined
+  const store = read.raw('store') as Partial<Store> | null | undefined
   const directory = read.text('storageDirectory')
   if (store === undefined)
     return new FileStore(directory ?? join(configDirectory(), 'express-mcp-auth'), deps)

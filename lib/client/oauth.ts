@@ -93,7 +93,7 @@ export class OAuth {
    * @param createTransport makes a transport with this object as its `authProvider`; one that failed is of no use any more
    */
   async connect<Transport extends FinishingTransport>(
-    client: ConnectingClient<Transport>,
+    client: ConnectingClient<NoInfer<Transport>>,
     createTransport: () => Transport,
   ): Promise<Transport> {
     let transport = createTransport()
@@ -338,7 +338,10 @@ export class OAuth {
   /** Forgets what the authorization server did not take; what somebody else got meanwhile stays. */
   async invalidateCredentials(what: CredentialScope): Promise<void> {
     const found = await this.#where()
-    if (what === 'verifier' || what === 'discovery') return this.#forgetSignIn()
+    if (what === 'verifier' || what === 'discovery') {
+      this.#forgetSignIn()
+      return
+    }
     if (found === undefined) return
     if (what !== 'tokens' && this.#client !== undefined)
       await this.#credentials.forgetRegistration(found.issuer, this.#client.client_id)
@@ -551,7 +554,11 @@ export class OAuth {
       if (callbackPort !== undefined) throw error
       return CallbackServer.listen({ host, port: 0 }, clientName)
     })
-    // Somebody else may have begun meanwhile.
+    return this.#adopt(callback)
+  }
+
+  /** Somebody else may have begun meanwhile. */
+  #adopt(callback: CallbackServer): CallbackServer {
     if (this.#callback !== undefined) callback.close()
     this.#callback ??= callback
     this.#port = this.#callback.port
@@ -610,7 +617,7 @@ export class OAuth {
       lost === undefined
         ? current.data.accessToken === this.#given?.accessToken
         : current.data.refreshToken === lost
-    if (isLost) await this.#credentials.tokens.remove(key, current)
+    if (isLost) await this.#renewal.drop(key, current)
     else if (lease !== undefined) await this.#renewal.giveBack(key, lease)
   }
 }

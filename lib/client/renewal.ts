@@ -26,6 +26,8 @@ export class Renewal {
   readonly #credentials: Credentials
   readonly #deps: Deps
   readonly #flight = new SingleFlight<Stored<TokenRecord> | undefined>()
+  /** Renewals of this process, by key: each settles when it is over. */
+  readonly #held = new Map<string, { readonly over: Promise<void>; readonly end: () => void }>()
 
   constructor(credentials: Credentials, deps: Deps) {
     this.#credentials = credentials
@@ -88,26 +90,45 @@ export class Renewal {
     if (why === 'invalid_client' || why === 'unauthorized_client')
       await this.#credentials.forgetRegistration(issuer, client.client_id)
     else if (why !== 'invalid_grant') return this.#release(key, read)
-    // Only as it was read: what somebody else got meanwhile is good.
-    await this.#credentials.tokens.remove(key, read)
+    await this.drop(key, read)
     return this.#credentials.tokens.get(key)
   }
 
   /** Waits until nobody else renews, and has it for itself then. Undefined where there is nothing to renew. */
   async lease(key: string): Promise<Lease | undefined> {
     for (;;) {
+      await this.#held.get(key)?.over
       const known = await this.#credentials.tokens.get(key)
       const refreshToken = known?.data.refreshToken
       if (known === undefined || refreshToken === undefined) return undefined
       const now = this.#deps.now()
+      if (this.#held.has(key)) continue
       if ((known.data.leasedUntil ?? 0) > now) {
         await stayAwake(new Promise<void>((done) => this.#deps.after(POLL_MILLISECONDS, done)))
         continue
       }
+      const end = this.#hold(key)
       const leasedUntil = now + LEASE_MILLISECONDS
       const read = await this.#credentials.tokens.replace(key, known, { ...known.data, leasedUntil })
       if (read !== undefined) return { read, refreshToken }
+      end()
     }
+  }
+
+  /** Until it is over, or has taken too long. */
+  #hold(key: string): () => void {
+    let settle: () => void = () => undefined
+    const over = new Promise<void>((resolve) => (settle = resolve))
+    const cancel = this.#deps.after(LEASE_MILLISECONDS, () => {
+      end()
+    })
+    const end = (): void => {
+      cancel()
+      if (this.#held.get(key)?.end === end) this.#held.delete(key)
+      settle()
+    }
+    this.#held.set(key, { over, end })
+    return end
   }
 
   /** Writes what came of a renewal, unless somebody has signed in meanwhile. What is there then. */
@@ -117,8 +138,21 @@ export class Renewal {
     data: TokenRecord,
   ): Promise<Stored<TokenRecord> | undefined> {
     const { expiresAt, tokens } = this.#credentials
-    const kept = await tokens.replace(key, read, { ...data, leasedUntil: undefined }, expiresAt)
-    return kept ?? tokens.get(key)
+    try {
+      const kept = await tokens.replace(key, read, { ...data, leasedUntil: undefined }, expiresAt)
+      return kept ?? (await tokens.get(key))
+    } finally {
+      this.#held.get(key)?.end()
+    }
+  }
+
+  /** Forgets tokens that are worth nothing, only as they were read: what somebody else got meanwhile is good. */
+  async drop(key: string, read: Stored<TokenRecord>): Promise<void> {
+    try {
+      await this.#credentials.tokens.remove(key, read)
+    } finally {
+      this.#held.get(key)?.end()
+    }
   }
 
   #release(key: string, read: Stored<TokenRecord>): Promise<Stored<TokenRecord> | undefined> {

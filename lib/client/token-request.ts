@@ -1,5 +1,5 @@
 // RFC 6749 2.3.1, 4.4 and 6: requests of a client to a token endpoint, with what proves who it is.
-import { type Deps } from '../runtime/deps.js'
+import type { Deps } from '../runtime/deps.js'
 import { type JsonAnswer, fetchJson, withoutQuery } from '../runtime/fetch-json.js'
 import { checkUrl } from '../protocol/urls.js'
 import { ClientError } from './client-error.js'
