@@ -190,13 +190,32 @@ describe('a document of an identity provider', () => {
     },
   )
 
-  it('may have endpoints without TLS on this machine, and where that is allowed', () => {
-    const near = documentOf(ISSUER, { token_endpoint: 'http://127.0.0.1:8080/token' })
-    expect(readDiscovery(near, STRICT).tokenEndpoint).toBe('http://127.0.0.1:8080/token')
-    const far = documentOf(ISSUER, { token_endpoint: 'http://idp.internal/token' })
-    expect(readDiscovery(far, { ...STRICT, allowInsecureHttp: true }).tokenEndpoint).toBe(
-      'http://idp.internal/token',
-    )
+  it.each([
+    ['on this machine', 'http://127.0.0.1:8080', false],
+    ['where that is allowed', 'http://idp.internal', true],
+  ])('may have endpoints without TLS %s, where it came without', (_rule, issuer, allowInsecureHttp) => {
+    const configUrl = `${issuer}/.well-known/openid-configuration`
+    const { tokenEndpoint } = readDiscovery(documentOf(issuer), { ...STRICT, configUrl, allowInsecureHttp })
+    expect(tokenEndpoint).toBe(`${issuer}/token`)
+  })
+
+  it.each(['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revocation_endpoint'])(
+    'P8 that came over https has no %s without TLS, neither where that is allowed nor on this machine',
+    (name) => {
+      for (const url of ['http://idp.internal/x', 'HTTP://127.0.0.1:8080/x']) {
+        for (const settings of [STRICT, LENIENT]) {
+          const document = documentOf(ISSUER, { [name]: url })
+          expect(() => readDiscovery(document, { ...settings, allowInsecureHttp: true })).toThrow(
+            `"${name}" must be an https URL, as that of the document is, not "${url}"`,
+          )
+        }
+      }
+    },
+  )
+
+  it('may be corrected by an endpoint without TLS, which was judged where it is configured', () => {
+    const replaced = { tokenEndpoint: 'http://127.0.0.1:8080/token' }
+    expect(readDiscovery(documentOf(ISSUER), { ...STRICT, replaced })).toMatchObject(replaced)
   })
 
   it.each([[undefined], [null], ['x'], [[]], [7]])('is an object, not %j', (document) => {

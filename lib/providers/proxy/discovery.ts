@@ -75,7 +75,12 @@ export function readDiscovery(document: unknown, settings: DiscoverySettings): U
   const url = (name: string): string | undefined => {
     const rules: UrlRules = { name: `"${name}"`, allowInsecureHttp: settings.allowInsecureHttp }
     const value = members.get(name) ?? undefined
-    return value === undefined ? undefined : checkUrl(value, rules)
+    const checked = value === undefined ? undefined : checkUrl(value, rules)
+    // Whoever writes such a document over https is mistaken, or no friend: codes and the secret of the app would go there in the clear.
+    const isWord = !Object.values(replaced).includes(checked)
+    if (checked !== undefined && isWord && isHttp(checked) && !isHttp(configUrl))
+      throw new Error(`"${name}" must be an https URL, as that of the document is, not ${shown(checked)}`)
+    return checked
   }
   const authorizationEndpoint = url('authorization_endpoint')
   const tokenEndpoint = url('token_endpoint')
@@ -89,6 +94,10 @@ export function readDiscovery(document: unknown, settings: DiscoverySettings): U
     jwksUri: url('jwks_uri'),
     sendsIssuer: members.get('authorization_response_iss_parameter_supported') === true,
   }
+}
+
+function isHttp(url: string): boolean {
+  return /^http:/i.test(url)
 }
 
 const NAMES: readonly (readonly [ours: keyof UpstreamEndpoints, theirs: string])[] = [
