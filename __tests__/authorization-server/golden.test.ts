@@ -77,7 +77,7 @@ describe('F18 what was given out', () => {
   })
 
   it('F18 the key that encrypts the default store', () => {
-    expect(test.server.keys.storage.map((key) => Buffer.from(key).toString('hex'))).toEqual([
+    expect(test.server.keys.storageKeys().map((key) => Buffer.from(key).toString('hex'))).toEqual([
       'f7476f5d0a132bd6cf9ca3e227924205af04ca4e12d53c83d053ee757646368e',
     ])
   })

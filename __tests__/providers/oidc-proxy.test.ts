@@ -1,4 +1,5 @@
 // Each option of OIDCProxy does what is said of it, in front of an identity provider that describes itself; what is wrong is said before anything starts.
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { OIDCProxy, type OIDCProxyOptions, StaticTokenVerifier } from 'express-mcp-auth'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
@@ -104,6 +105,27 @@ describe('OIDCProxy', () => {
     const tokenVerifier = new StaticTokenVerifier({ tokens: ['a-token'], requiredScopes: ['use'] })
     expect(create({ tokenVerifier }).requiredScopes).toEqual(['use', 'openid'])
   })
+})
+
+it('X7 OIDCProxy prints nothing that is secret', () => {
+  const clients = [
+    { clientId: 'known', clientSecret: 'secret-of-the-client', redirectUris: ['https://a.example/cb'] },
+  ]
+  const made = create({ clients })
+  const { keys } = made.authorizationServer
+  const stored = keys.storageKeys().map((key) => [...key.subarray(0, 6)])
+  const shown = { depth: 30, showHidden: true, maxArrayLength: null, maxStringLength: null }
+  for (const text of [
+    inspect(made, shown),
+    inspect(made, { ...shown, customInspect: false }),
+    JSON.stringify(made),
+  ]) {
+    for (const secret of [CLIENT_SECRET, SECRET, 'secret-of-the-client']) expect(text).not.toContain(secret)
+    for (const key of stored) {
+      expect(text).not.toContain(key.join(', '))
+      expect(text).not.toContain(key.map((byte, index) => `"${index}":${byte}`).join(','))
+    }
+  }
 })
 
 describe('an option of OIDCProxy', () => {

@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { inspect } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify } from 'jose'
 import { type DerivedKeys, deriveKeys } from '../../lib/runtime/keys.js'
@@ -9,11 +10,25 @@ const keysOf = (...secrets: string[]): DerivedKeys => deriveKeys(secrets.map((se
 const ONE = 'the first secret, of thirty-two bytes or more'
 const TWO = 'the second secret, of thirty-two bytes or more'
 
+/** How logs write bytes: as text, in hexadecimal and base64, and number by number. */
+function spellingsOf(bytes: Uint8Array): string[] {
+  const buffer = Buffer.from(bytes)
+  const encodings = ['hex', 'base64', 'base64url', 'latin1'] as const
+  const some = [...buffer.subarray(0, 6)]
+  return [
+    ...encodings.map((encoding) => buffer.toString(encoding)),
+    some.join(', '),
+    some.map((byte, index) => `"${index}":${byte}`).join(','),
+    some.join(','),
+    some.map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
+  ]
+}
+
 describe('deriveKeys', () => {
   it('makes the same keys of the same secret, on every replica', () => {
     const [here, there] = [keysOf(ONE), keysOf(ONE)]
     expect(here.published).toEqual(there.published)
-    expect(here.storage).toEqual(there.storage)
+    expect(here.storageKeys()).toEqual(there.storageKeys())
     expect(here.mac('code', 'x')).toBe(there.mac('code', 'x'))
     expect(here.signing.key.equals(there.signing.key)).toBe(true)
   })
@@ -22,7 +37,7 @@ describe('deriveKeys', () => {
     const [here, there] = [keysOf(ONE), keysOf(`${ONE}.`)]
     expect(here.signing.kid).not.toBe(there.signing.kid)
     expect(here.mac('code', 'x')).not.toBe(there.mac('code', 'x'))
-    expect(here.storage).not.toEqual(there.storage)
+    expect(here.storageKeys()).not.toEqual(there.storageKeys())
   })
 
   it('makes one for each purpose, and none stands for another', () => {
@@ -32,8 +47,26 @@ describe('deriveKeys', () => {
     expect(new Set(macs).size).toBe(4)
     for (const [index, purpose] of purposes.entries())
       expect(macs.map((mac) => keys.isMac(purpose, 'x', mac))).toEqual(macs.map((_, other) => other === index)) // prettier-ignore
-    expect(keys.storage.map((key) => key.length)).toEqual([32])
+    expect(keys.storageKeys().map((key) => key.length)).toEqual([32])
     expect(keys.published[0]).not.toHaveProperty('d')
+  })
+
+  it('X7 prints nothing that is secret', () => {
+    const keys = keysOf(ONE, TWO)
+    const { d } = keys.signing.key.export({ format: 'jwk' })
+    const bytes = [
+      ...keys.storageKeys(),
+      Buffer.from(ONE),
+      Buffer.from(TWO),
+      Buffer.from(String(d), 'base64url'),
+    ]
+    const printed = [
+      inspect(keys, { depth: 20, showHidden: true, maxArrayLength: null }),
+      JSON.stringify(keys),
+    ]
+    for (const text of printed)
+      for (const secret of bytes)
+        for (const spelled of spellingsOf(secret)) expect(text).not.toContain(spelled)
   })
 
   it('publishes a key under its RFC 7638 thumbprint, and as what it is for', async () => {
@@ -59,7 +92,7 @@ describe('deriveKeys', () => {
     const [old, rotated] = [keysOf(ONE), keysOf(TWO, ONE)]
     expect(rotated.signing.kid).toBe(keysOf(TWO).signing.kid)
     expect(rotated.published.map(({ kid }) => kid)).toEqual([keysOf(TWO).signing.kid, old.signing.kid])
-    expect(rotated.storage).toEqual([...keysOf(TWO).storage, ...old.storage])
+    expect(rotated.storageKeys()).toEqual([...keysOf(TWO).storageKeys(), ...old.storageKeys()])
     expect(rotated.mac('refresh', 'x')).toBe(keysOf(TWO).mac('refresh', 'x'))
     expect(rotated.isMac('refresh', 'x', old.mac('refresh', 'x'))).toBe(true)
     expect(keysOf(TWO).isMac('refresh', 'x', old.mac('refresh', 'x'))).toBe(false)
@@ -78,7 +111,7 @@ describe('deriveKeys', () => {
     expect(rotated.sealer.open('grant x', old.sealer.seal('grant x', 'text'))).toBe('text')
     expect(keysOf(TWO).sealer.open('grant x', rotated.sealer.seal('grant x', 'text'))).toBe('text')
     expect(old.sealer.open('grant x', rotated.sealer.seal('grant x', 'text'))).toBeUndefined()
-    const storage = new Sealer(old.storage as [Uint8Array], 'records AES-256-GCM')
+    const storage = new Sealer(old.storageKeys() as [Uint8Array], 'records AES-256-GCM')
     expect(storage.open('grant x', old.sealer.seal('grant x', 'text'))).toBeUndefined()
   })
 

@@ -32,6 +32,6 @@ function encryptedDefault(keys: DerivedKeys): ParsedStore {
   const onRefused = (): void => {
     met = true
   }
-  const store = new EncryptedStore({ store: file, keys: keys.storage, onRefused })
+  const store = new EncryptedStore({ store: file, keys: keys.storageKeys(), onRefused })
   return { store, close: () => file.close(), metUnreadable: () => met }
 }

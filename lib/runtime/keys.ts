@@ -30,8 +30,8 @@ export interface DerivedKeys {
   /** Signs access tokens (ES256). */
   readonly signing: { readonly kid: string; readonly key: KeyObject }
   readonly published: readonly PublishedKey[]
-  /** For `EncryptedStore`, the newest first. */
-  readonly storage: readonly Uint8Array[]
+  /** For `EncryptedStore`, the newest first. A function, so that they are in no log of whatever holds these keys. */
+  storageKeys(): readonly Uint8Array[]
   /** Seals what may lie in any store: tokens of others, and what would let somebody finish a sign-in. */
   readonly sealer: Sealer
   /** HMAC-SHA-256 in base64url. */
@@ -57,7 +57,7 @@ export function deriveKeys(secrets: readonly Uint8Array[]): DerivedKeys {
   return {
     signing: { kid: current.published.kid, key: current.key },
     published: signing.map(({ published }) => published),
-    storage: secrets.map((secret) => derive(secret, 'storage', 32)),
+    storageKeys: () => secrets.map((secret) => derive(secret, 'storage', 32)),
     sealer: new Sealer(secrets as [Uint8Array, ...Uint8Array[]], 'records AES-256-GCM'),
     mac(purpose, text) {
       const [key] = macKeys.get(purpose) as [KeyObject]
