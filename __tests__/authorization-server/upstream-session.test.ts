@@ -500,6 +500,14 @@ describe('a renewal', () => {
     expect(test.upstream.count('refresh')).toBe(0)
   })
 
+  it('P7 that grants less takes it from the grant, also where only the verifier tells', async () => {
+    const test = createProxyServer()
+    const { refresh_token: refreshToken, grantId } = await test.tokens()
+    test.upstream.user = { ...GRACE, scopes: ['read'] }
+    expect(await test.refresh(refreshToken)).toMatchObject({ scope: 'read' })
+    expect((await test.grantOf(grantId)).data.scopes).toEqual(['read'])
+  })
+
   it('P7 that grants less takes it from the grant', async () => {
     const test = createProxyServer()
     const first = await test.tokens()
