@@ -41,7 +41,7 @@ export interface FastMCPNames {
 export interface ProxyOptions extends Omit<AuthorizationServerOptions, 'consent'>, FastMCPNames {
   /**
    * Whether people are asked here before they are sent to the identity provider, which knows this app and not the client: `always`;
-   * `remember` asks again only for another client, address or more scopes, in another browser, and where another site sent the browser;
+   * `remember` asks again only for another client, address or more scopes, in another browser, for another user, and where another site sent the browser;
    * `external` never, because somebody else asks; `false` never for configured clients, and on loopback for any. The browser that began is held
    * to be the one that comes back in every case. Default: `always`.
    */
