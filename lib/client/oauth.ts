@@ -1,10 +1,10 @@
 // The `authProvider` of both SDK generations: they speak the protocol, and this is the browser, the memory and the caution that it takes.
 // Longer than most, since it is one conversation: each method is a line that the SDKs say to it, and all of them are about the same sign-in.
 import { challengeOf } from '../protocol/pkce.js'
-import { formatScopes, missingScopes, parseScopes } from '../protocol/scopes.js'
+import { formatScopes } from '../protocol/scopes.js'
 import type { Deps } from '../runtime/deps.js'
 import type { Stored } from '../stores/collection.js'
-import { CallbackServer } from './callback-server.js'
+import { CallbackPort } from './callback-port.js'
 import { ClientError } from './client-error.js'
 import { Credentials, type ServerRecord, type TokenRecord, sameIssuer } from './credentials.js'
 import { type OAuthOptions, type OAuthSettings, parseOAuthOptions } from './oauth-options.js'
@@ -19,6 +19,8 @@ import type {
   StoredTokens,
 } from './sdk-types.js'
 import { SignIn, checkDiscovery, checkPkce } from './sign-in.js'
+import { MOST_SIGN_INS, SignInScopes, tooManySignIns } from './sign-in-scopes.js'
+import { buildRecord, buildTokens } from './token-record.js'
 import { authenticateClient } from './token-request.js'
 
 /** A client of either SDK, as far as it is connected. */
@@ -31,14 +33,7 @@ export interface FinishingTransport {
   finishAuth(code: string, iss?: string): Promise<void>
 }
 
-/** Sign-ins that one call, or one set of scopes, may take before it is taken for hopeless. */
-const MOST_SIGN_INS = 3
-/** Signing in again so soon for the same scopes is going round in circles. */
-const CIRCLE_MILLISECONDS = 60_000
 const PROBE_MILLISECONDS = 5000
-/** A port that was picked is held for so long, until it is known whether anybody has to sign in. */
-const RESERVED_SECONDS = 30
-
 /**
  * Signs a person in by their browser, and remembers it. Pass it as `authProvider` to a transport of SDK v1 or v2.
  *
@@ -53,8 +48,8 @@ export class OAuth {
   readonly #deps: Deps
   readonly #credentials: Credentials
   readonly #renewal: Renewal
-  #callback: CallbackServer | undefined
-  #port: number | undefined
+  readonly #callback: CallbackPort
+  readonly #scopes: SignInScopes
   /** What the SDK found out last. */
   #discovery: DiscoveryState | undefined
   #found: ServerRecord | undefined
@@ -70,7 +65,6 @@ export class OAuth {
   #exchanging = false
   /** SDK v1 is at the point where it looks for tokens to renew. */
   #isAsking = false
-  #last: { readonly scopes: readonly string[]; readonly at: number; readonly count: number } | undefined
 
   /** @throws ConfigError */
   constructor(options: OAuthOptions) {
@@ -83,6 +77,8 @@ export class OAuth {
     const who = JSON.stringify([clientName, configured?.clientId, clientMetadataUrl])
     this.#credentials = new Credentials(store, who, deps)
     this.#renewal = new Renewal(this.#credentials, deps)
+    this.#callback = new CallbackPort(settings, deps)
+    this.#scopes = new SignInScopes(settings.scopes, deps)
   }
 
   // What people call.
@@ -153,16 +149,13 @@ export class OAuth {
   /** Waits for no browser any more. */
   close(): void {
     this.#signIn?.fail(new ClientError('not_signed_in', 'The sign-in was given up'))
-    this.#hangUp()
+    this.#callback.close()
   }
 
   // What the SDKs call, in the order in which they do.
 
   get redirectUrl(): string {
-    const { callbackHost, callbackPort } = this.#settings
-    const port = callbackPort ?? this.#port
-    if (this.#signIn?.over === false) return this.#signIn.facts.redirectUrl
-    return this.#callback?.url ?? `http://${callbackHost}${port === undefined ? '' : `:${port}`}/callback`
+    return this.#signIn?.over === false ? this.#signIn.facts.redirectUrl : this.#callback.url
   }
 
   get clientMetadata(): ClientMetadata {
@@ -185,10 +178,10 @@ export class OAuth {
     const before = this.#given?.accessToken
     this.#given = stored?.data
     if (stored === undefined) {
-      await this.#reserve()
+      await this.#callback.reserve(await this.#knownPort())
       return undefined
     }
-    const { refresh_token, ...tokens } = this.#asTokens(stored.data)
+    const { refresh_token, ...tokens } = buildTokens(stored.data, this.#deps.now())
     // SDK v1 would renew a token that lacks a scope, and have the same again.
     const isGood = !mayRenew && before === stored.data.accessToken && (await this.#isTaken(before))
     return isGood || refresh_token === undefined ? tokens : { ...tokens, refresh_token }
@@ -220,11 +213,11 @@ export class OAuth {
     const found = await this.#where(context)
     if (found === undefined || this.#settings.configured !== undefined) return
     this.#client = client
-    await this.#credentials.keepRegistration(found.issuer, { client, port: this.#callback?.port })
+    await this.#credentials.keepRegistration(found.issuer, { client, port: this.#callback.listening })
   }
 
   async state(): Promise<string> {
-    await this.#listen()
+    await this.#callback.listen(await this.#knownPort())
     return this.#deps.randomId()
   }
 
@@ -247,9 +240,8 @@ export class OAuth {
     )
       throw new ClientError('discovery_failed', 'This is not a sign-in that the SDK has begun')
     if (!this.#settings.allowUnadvertisedPkce) checkPkce(discovery.authorizationServerMetadata)
-    const scopes = await this.#chooseScopes(url, discovery)
-    this.#countSignIn(scopes)
-    const callback = await this.#listen()
+    this.#scopes.choose(url, (await this.#load())?.data.scope, discovery)
+    const callback = await this.#callback.listen(await this.#knownPort())
     const signIn = new SignIn({
       state: url.searchParams.get('state') ?? '',
       verifier,
@@ -261,12 +253,12 @@ export class OAuth {
     })
     this.#verifiers.clear()
     this.#signIn = signIn
-    this.#await(signIn, callback)
+    this.#callback.await(signIn, callback)
     try {
       await this.#settings.openBrowser(url)
     } catch (error) {
       signIn.fail(new ClientError('no_browser', 'The browser could not be opened', { cause: error }))
-      this.#hangUp()
+      this.#callback.close()
       throw error
     }
   }
@@ -313,7 +305,8 @@ export class OAuth {
     if (found === undefined || discovery === undefined || this.#client === undefined)
       throw new ClientError('discovery_failed', 'These tokens are not those of a server that is known')
     const key = this.#keyOf(found)
-    const record = this.#asRecord(tokens, found, discovery, this.#client)
+    const origin = { found, discovery, client: this.#client, scope: this.#signIn?.facts.scope }
+    const record = buildRecord(tokens, origin, this.#deps.now())
     this.#isAsking = false
     const lease = this.#lease
     this.#lease = undefined
@@ -362,7 +355,7 @@ export class OAuth {
       } catch (error) {
         const signIn = this.#signIn
         if (signIn === undefined || signIn.over) throw error
-        if (signIns === MOST_SIGN_INS) throw tooMany(error)
+        if (signIns === MOST_SIGN_INS) throw tooManySignIns(error)
         await this.#finish(signIn, transport())
       }
     }
@@ -424,45 +417,6 @@ export class OAuth {
     }
   }
 
-  #asTokens({ accessToken, expiresAt, ...record }: TokenRecord): StoredTokens {
-    const { idToken, issuer, refreshToken, scope, tokenType } = record
-    return {
-      access_token: accessToken,
-      token_type: tokenType,
-      issuer,
-      ...(expiresAt !== undefined && {
-        expires_in: Math.max(0, Math.floor((expiresAt - this.#deps.now()) / 1000)),
-      }),
-      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
-      ...(scope !== undefined && { scope }),
-      ...(idToken !== undefined && { id_token: idToken }),
-    }
-  }
-
-  #asRecord(
-    tokens: StoredTokens,
-    { issuer }: ServerRecord,
-    { authorizationServerUrl, authorizationServerMetadata, resourceMetadata }: DiscoveryState,
-    client: StoredClient,
-  ): TokenRecord {
-    const { expires_in: lifetime } = tokens
-    return {
-      issuer: tokens.issuer ?? issuer,
-      resource: resourceMetadata?.resource,
-      accessToken: tokens.access_token,
-      tokenType: tokens.token_type,
-      expiresAt: lifetime === undefined ? undefined : this.#deps.now() + lifetime * 1000,
-      refreshToken: tokens.refresh_token,
-      idToken: tokens.id_token,
-      // RFC 6749 5.1: left out where it is what was asked for.
-      scope: tokens.scope ?? this.#signIn?.facts.scope,
-      client,
-      tokenEndpoint:
-        authorizationServerMetadata?.token_endpoint ?? new URL('/token', authorizationServerUrl).href,
-      authMethods: authorizationServerMetadata?.token_endpoint_auth_methods_supported,
-    }
-  }
-
   /** The client that an authorization server knows, and no other. */
   async #clientFor(found: ServerRecord): Promise<StoredClient | undefined> {
     const { configured } = this.#settings
@@ -480,7 +434,7 @@ export class OAuth {
     const owner = (await this.#credentials.tokens.get(this.#keyOf(found)))?.data.client
     if (owner !== undefined) return owner
     const known = (await this.#credentials.registration(found.issuer))?.data
-    const isElsewhere = this.#callback !== undefined && known?.port !== this.#callback.port
+    const isElsewhere = this.#callback.listening !== undefined && known?.port !== this.#callback.listening
     return known?.client.client_id !== this.clientMetadataUrl && isElsewhere ? undefined : known?.client
   }
 
@@ -495,95 +449,10 @@ export class OAuth {
     )
   }
 
-  /**
-   * What to ask for: what the server's challenge names, or else what the developer wants, or else what the server lists; and whatever was
-   * granted or asked for before, or it would be lost.
-   */
-  async #chooseScopes(
-    url: URL,
-    { resourceMetadata, authorizationServerMetadata }: DiscoveryState,
-  ): Promise<string[]> {
-    const asked = parseScopes(url.searchParams.get('scope') ?? '')
-    const listed = resourceMetadata?.scopes_supported ?? []
-    const isFromList =
-      missingScopes([...listed, 'offline_access'], asked).length === 0 && asked.length >= listed.length
-    const granted = parseScopes((await this.#load())?.data.scope ?? '')
-    const { scopes: wanted } = this.#settings
-    // Whoever was asked before and is asked again needs what is asked.
-    const isFirst = granted.length === 0 && this.#last === undefined
-    const first = isFirst && isFromList && wanted.length > 0 ? [] : asked
-    const all = new Set([...wanted, ...granted, ...(this.#last?.scopes ?? []), ...first])
-    const isOffline = authorizationServerMetadata?.scopes_supported?.includes('offline_access') === true
-    if (all.size > 0 && isOffline) {
-      all.add('offline_access')
-      // OpenID Connect Core 11: without it the scope counts for nothing.
-      url.searchParams.set('prompt', 'consent')
-    }
-    if (all.size > 0) url.searchParams.set('scope', formatScopes([...all]))
-    return [...all]
-  }
-
-  #countSignIn(scopes: readonly string[]): void {
-    const now = this.#deps.now()
-    const last = this.#last
-    const isSame =
-      last !== undefined &&
-      now - last.at < CIRCLE_MILLISECONDS &&
-      missingScopes(last.scopes, scopes).length === 0
-    const count = isSame ? last.count + 1 : 1
-    if (count > MOST_SIGN_INS) throw tooMany()
-    this.#last = { scopes, at: now, count }
-  }
-
-  /** Picks the port before the SDK writes it into a registration. */
-  async #reserve(): Promise<void> {
-    if (this.#settings.callbackPort !== undefined || this.#callback !== undefined) return
-    const callback = await this.#listen()
-    this.#deps.after(RESERVED_SECONDS * 1000, () => {
-      if (this.#signIn?.waiting !== true && this.#callback === callback) this.#hangUp()
-    })
-  }
-
-  async #listen(): Promise<CallbackServer> {
-    if (this.#callback !== undefined) return this.#callback
-    const { callbackHost: host, callbackPort, clientName } = this.#settings
+  /** Where the browser came back to last time. */
+  async #knownPort(): Promise<number | undefined> {
     const found = await this.#where()
-    const port =
-      callbackPort ?? (found && (await this.#credentials.registration(found.issuer))?.data.port) ?? 0
-    const callback = await CallbackServer.listen({ host, port }, clientName).catch((error: unknown) => {
-      if (callbackPort !== undefined) throw error
-      return CallbackServer.listen({ host, port: 0 }, clientName)
-    })
-    return this.#adopt(callback)
-  }
-
-  /** Somebody else may have begun meanwhile. */
-  #adopt(callback: CallbackServer): CallbackServer {
-    if (this.#callback !== undefined) callback.close()
-    this.#callback ??= callback
-    this.#port = this.#callback.port
-    return this.#callback
-  }
-
-  #await(signIn: SignIn, callback: CallbackServer): void {
-    const seconds = this.#settings.callbackTimeoutSeconds
-    const cancel = this.#deps.after(seconds * 1000, () => {
-      signIn.fail(new ClientError('sign_in_timeout', `Nobody came back from the browser within ${seconds} s`))
-      if (this.#callback === callback) this.#hangUp()
-    })
-    callback.expect((answer) => {
-      const outcome = signIn.judge(answer)
-      if (outcome.kind !== 'ignored') {
-        cancel()
-        this.#callback = undefined
-      }
-      return outcome
-    })
-  }
-
-  #hangUp(): void {
-    this.#callback?.close()
-    this.#callback = undefined
+    return found && (await this.#credentials.registration(found.issuer))?.data.port
   }
 
   #endSignIn(): void {
@@ -631,13 +500,5 @@ function refused(answer: URLSearchParams): ClientError {
     {
       error,
     },
-  )
-}
-
-function tooMany(cause?: unknown): ClientError {
-  return new ClientError(
-    'too_many_sign_ins',
-    `Signing in ${MOST_SIGN_INS} times changed nothing: the server does not take what its authorization server gives`,
-    { cause },
   )
 }
