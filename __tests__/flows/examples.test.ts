@@ -52,10 +52,10 @@ afterEach(async () => {
   process.env = { ...environment }
 })
 
-/** Names of all examples. */
+/** Names of all examples but those that are tests themselves, which `testing/recipes` runs. */
 function listExamples(): string[] {
   return readdirSync(folder)
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => file.endsWith('.ts') && !file.startsWith('testing-'))
     .map((file) => file.slice(0, -'.ts'.length))
 }
 

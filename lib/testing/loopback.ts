@@ -19,8 +19,11 @@ export async function listenOnLoopback(app: RequestListener | Server, port = 0):
       resolve()
     })
   })
-  // A test that forgets to close it ends all the same.
+  // A test that forgets to close it ends all the same, without waiting for connections that nobody uses any more.
   server.unref()
+  server.on('connection', (socket) => {
+    socket.unref()
+  })
   return {
     url: addressOf(server),
     close: () =>

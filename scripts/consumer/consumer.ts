@@ -46,7 +46,16 @@ import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { type PostgresPool, PostgresStore } from 'express-mcp-auth/stores/postgres'
 import { type NodeRedisClient, RedisStore } from 'express-mcp-auth/stores/redis'
 import { SqliteStore } from 'express-mcp-auth/stores/sqlite'
-import { RSAKeyPair, storeContract, testClock } from 'express-mcp-auth/testing'
+import {
+  RSAKeyPair,
+  SignInError,
+  providerContract,
+  signIn,
+  startIdentityProvider,
+  storeContract,
+  testClock,
+  verifierContract,
+} from 'express-mcp-auth/testing'
 
 export {
   AccessToken,
@@ -236,13 +245,37 @@ export {
   type SqliteStoreOptions,
 } from 'express-mcp-auth/stores/sqlite'
 export {
+  type CreateProvider,
   type CreateStore,
+  type CreateVerifier,
+  type IssuedTokenOptions,
+  type PageForm,
+  type ProviderCase,
+  type ProviderUnderTest,
   RSAKeyPair,
+  type RSAKeyPairOptions,
+  type SeenRequest,
+  type Shown,
+  type SignedIn,
+  SignInError,
+  type SignInOptions,
+  type SignInStep,
   type StoreCase,
   type TestClock,
+  type TestedApp,
+  type TestIdentityProvider,
+  type TestIdentityProviderEndpoint,
+  type TestIdentityProviderFailure,
+  type TestIdentityProviderOptions,
   type TestTokenOptions,
+  type VerifierCase,
+  type VerifierUnderTest,
+  providerContract,
+  signIn,
+  startIdentityProvider,
   storeContract,
   testClock,
+  verifierContract,
 } from 'express-mcp-auth/testing'
 
 const issuer = 'https://login.example.com'
@@ -423,4 +456,31 @@ export async function test(): Promise<string> {
     throw error
   }
   return keys.createToken({ issuer, audience, scopes: ['read'] })
+}
+
+/** A test of the app above. */
+export async function testApp(): Promise<string> {
+  const idp = await startIdentityProvider({ user: { subject: 'ada' }, deps: testClock() })
+  idp.failWith('jwks', 'hang')
+  await idp.rotateKeys({ withdraw: true })
+  const subject = {
+    goodToken: idp.issueToken({ audience, scopes: ['mcp:use'] }),
+    badToken: 'revoked',
+    badTokens: ['revoked'],
+    expiredToken: idp.issueToken({ expiresInSeconds: -1 }),
+    tokenWithoutScopes: 'no scopes',
+    outage: 'asks nobody',
+  } as const
+  const verifier = new JWTVerifier({ jwksUri: idp.jwksUri, issuer: idp.issuer, audience })
+  for (const { run } of verifierContract) await run(() => ({ ...subject, verifier }))
+  for (const { run } of providerContract) await run(() => ({ ...subject, provider: verifier }))
+  try {
+    const ada = await signIn(app, { fill: (form) => (form.names.includes('otp') ? { otp: '1' } : undefined) })
+    return (await ada.request('/mcp', { method: 'POST' })).statusText
+  } catch (error) {
+    if (error instanceof SignInError) return error.step
+    throw error
+  } finally {
+    await idp.close()
+  }
 }
