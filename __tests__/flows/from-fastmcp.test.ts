@@ -1,14 +1,30 @@
 // Every example of docs/from-fastmcp.md runs, with real tokens over real HTTP, and does what the one that it stands for does.
-import { readFileSync, readdirSync } from 'node:fs'
-import { StreamableHTTPClientTransport, InsufficientScopeError, Client } from '@modelcontextprotocol/client'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  Client,
+  InsufficientScopeError,
+  StreamableHTTPClientTransport,
+  UnauthorizedError,
+} from '@modelcontextprotocol/client'
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { McpServer } from '@modelcontextprotocol/server'
 import { afterEach, beforeEach, describe, expect, it, jest, test } from '@jest/globals'
 import type { Express } from 'express'
+import { JWTVerifier } from 'express-mcp-auth'
+import type { OAuthOptions } from 'express-mcp-auth/client'
+import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { SignJWT } from 'jose'
+import { createApp } from '../../examples/fastmcp/server.js'
 import { reservePort, startAuthorizationSite } from '../support/authorization-server.js'
+import { Browser } from '../support/browser-session.js'
 import { startIdentityProvider } from '../support/identity-provider.js'
 import {
   ISSUER,
   RESOURCE,
+  type Stub,
   createKey,
   createToken,
   jsonAnswer,
@@ -42,9 +58,9 @@ interface Example {
   readonly token?: string
 }
 
-function load(name: string, env: Record<string, string> = {}): Promise<Example> {
+function load<Exports = Example>(name: string, env: Record<string, string> = {}): Promise<Exports> {
   Object.assign(process.env, env)
-  return import(`../../examples/fastmcp/${name}.js`) as Promise<Example>
+  return import(`../../examples/fastmcp/${name}.js`) as Promise<Exports>
 }
 
 /** Starts the server of an example; the URL of its MCP endpoint. */
@@ -360,12 +376,131 @@ test('key-pair: tokens for tests', async () => {
   expect(kid).toBe('test-key')
 })
 
+describe('clients', () => {
+  const PUBLIC = '{"data":"public information"}'
+  type Client<More extends unknown[] = []> = (url: string, ...more: More) => Promise<string>
+
+  /** Something that hands out tokens for refresh tokens. */
+  async function startRefresher(token: string): Promise<Stub> {
+    const refresher = await startStub(jsonAnswer({ access_token: token }))
+    opened.push(refresher.close)
+    return refresher
+  }
+
+  it('bearer-client: calls with a token that is known', async () => {
+    const { bearerAuthClient } = await load<{ bearerAuthClient: Client }>('bearer-client')
+    expect(await bearerAuthClient(await serve('static-tokens'))).toBe(PUBLIC)
+  })
+
+  it('manual-client: calls with a token of a system of yours', async () => {
+    const { manualTokenClient } = await load<{ manualTokenClient: Client<[() => Promise<string>]> }>(
+      'manual-client',
+    )
+    const url = await serve('static-tokens')
+    expect(await manualTokenClient(url, () => Promise.resolve('admin-token-123'))).toBe(PUBLIC)
+    await expect(manualTokenClient(url, () => Promise.resolve('guessed'))).rejects.toBeInstanceOf(
+      UnauthorizedError,
+    )
+  })
+
+  it('oauth-client: gets a token at the token URL once, and calls with it', async () => {
+    const key = createKey()
+    const keys = await startKeySet(key)
+    const token = createToken(key, { aud: RESOURCE, scope: 'mcp:access read' })
+    const tokens = await startStub(jsonAnswer({ access_token: token, token_type: 'Bearer', expires_in: 600 }))
+    opened.push(keys.close, tokens.close)
+    const TOKEN_URL = `${tokens.url}/token`
+    const { oauthClient, accessToken } = await load<{
+      oauthClient: Client
+      accessToken: () => Promise<string>
+    }>('oauth-client', { TOKEN_URL })
+    const tool = (mcp: McpServer): void => {
+      mcp.registerTool('oauth_protected_tool', {}, () => ({ content: [{ type: 'text', text: 'done' }] }))
+    }
+    const jwt = new JWTVerifier({ jwksUri: `${keys.url}/jwks`, issuer: ISSUER, audience: RESOURCE })
+    const server = await startServer(createApp('Guarded', jwt, tool))
+    opened.push(server.close)
+
+    expect(await oauthClient(`${server.url}/mcp`)).toBe('done')
+    expect(await accessToken()).toBe(token)
+    expect(tokens.requests).toHaveLength(1)
+    const [{ headers, body }] = tokens.requests as [(typeof tokens.requests)[0]]
+    expect(headers.authorization).toBe(`Basic ${Buffer.from('client-id:client-secret').toString('base64')}`)
+    expect(Object.fromEntries(new URLSearchParams(body))).toEqual({
+      grant_type: 'client_credentials',
+      scope: 'mcp:access',
+      audience: RESOURCE,
+    })
+  })
+
+  it('sign-in-client: somebody signs in once, and is not asked again', async () => {
+    const { signInClient } = await load<{ signInClient: Client<[Partial<OAuthOptions>]> }>('sign-in-client')
+    const port = await reservePort()
+    jest.resetModules()
+    const url = await serve('oauth-server', { BASE_URL: `http://127.0.0.1:${port}` }, port)
+    let opens = 0
+    const openBrowser = async (address: URL): Promise<void> => {
+      opens++
+      const destination = address.searchParams.get('redirect_uri')!
+      await fetch(await new Browser().grant(address, destination, 'ada'))
+    }
+    const store = new MemoryStore()
+    expect(await signInClient(url, { openBrowser, store })).toBe('id-ada')
+    expect(await signInClient(url, { openBrowser, store })).toBe('id-ada')
+    expect(opens).toBe(1)
+  })
+
+  it('error-handling: gets another token where the first is refused, and not where there is an outage', async () => {
+    const refresher = await startRefresher('user-token-456')
+    const { robustAuthClient } = await load<{ robustAuthClient: Client }>('error-handling', {
+      REFRESH_URL: `${refresher.url}/refresh`,
+    })
+    expect(await robustAuthClient(await serve('static-tokens'))).toBe(PUBLIC)
+    expect(refresher.requests).toEqual([
+      expect.objectContaining({ url: '/refresh', body: '{"refresh_token":"stored-refresh-token"}' }),
+    ])
+    const away = await startStub(jsonAnswer({ error: 'temporarily_unavailable' }, {}, 503))
+    opened.push(away.close)
+    await expect(robustAuthClient(`${away.url}/mcp`)).rejects.toThrow('temporarily_unavailable')
+    expect(refresher.requests).toHaveLength(1)
+  })
+
+  it('token-source: does so by itself, for a client of SDK v1 as well', async () => {
+    const refresher = await startRefresher('user-token-456')
+    const { withToken } = await load<{ withToken: typeof fetch }>('token-source', {
+      REFRESH_URL: `${refresher.url}/refresh`,
+    })
+    const client = new ClientV1({ name: 'v1', version: '1.0.0' })
+    await client.connect(new HttpV1(new URL(await serve('static-tokens')), { fetch: withToken }))
+    opened.push(() => client.close())
+    expect(await client.callTool({ name: 'read_data' })).toMatchObject({ content: [{ text: PUBLIC }] })
+    expect(refresher.requests).toHaveLength(1)
+  })
+
+  it('token-management: the environment, else a file, else an error', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'from-fastmcp-'))
+    opened.push(async () => rmSync(directory, { recursive: true }))
+    const TOKEN_FILE = join(directory, 'token')
+    const { secureTokenClient } = await load<{ secureTokenClient: Client }>('token-management', {
+      TOKEN_FILE,
+    })
+    const url = await serve('static-tokens')
+    expect(() => secureTokenClient(url)).toThrow('There is no access token: set MCP_AUTH_TOKEN')
+    writeFileSync(TOKEN_FILE, 'user-token-456\n', { mode: 0o600 })
+    expect(await secureTokenClient(url)).toBe(PUBLIC)
+    process.env['MCP_AUTH_TOKEN'] = 'guessed'
+    await expect(secureTokenClient(url)).rejects.toBeInstanceOf(UnauthorizedError)
+  })
+})
+
 test('each of the examples is run here', () => {
   const source = readFileSync(new URL(import.meta.url), 'utf8')
   const names = readdirSync(new URL('../../examples/fastmcp/', import.meta.url)).map((file) =>
     file.slice(0, -3),
   )
   expect(
-    names.filter((name) => name !== 'server' && !new RegExp(`(?:serve|load)\\('${name}'`).test(source)),
+    names.filter(
+      (name) => !['server', 'client'].includes(name) && !new RegExp(`\\(\\s*'${name}'`).test(source),
+    ),
   ).toEqual([])
 })
