@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseAccessToken, seal, sealParsed } from '../../lib/protocol/access-token.js'
+import { parseAccessToken, seal, sealParsed, toldScopes } from '../../lib/protocol/access-token.js'
 
 const complete = {
   token: 'opaque',
@@ -202,9 +202,23 @@ describe('sealParsed', () => {
   it('freezes what it is given, in place, and marks it as checked', () => {
     const claims = { list: [{ a: 1 }] }
     const given = { ...parseAccessToken(complete, 't'), scopes: ['a'], claims }
-    expect(sealParsed(given)).toBe(given)
+    expect(sealParsed(given, true)).toBe(given)
     for (const part of [given, given.scopes, claims, claims.list, claims.list[0]])
       expect(Object.isFrozen(part)).toBe(true)
     expect(parseAccessToken(given, 't')).toBe(given)
+  })
+})
+
+describe('what a token allows', () => {
+  const told = (fields: object): unknown => toldScopes(parseAccessToken({ clientId: 'c', ...fields }, 't'))
+
+  it('P7 is what was said, were it nothing, and not known where nothing was said', () => {
+    expect([told({ scopes: ['a'] }), told({ scopes: [] }), told({})]).toEqual([['a'], [], undefined])
+  })
+
+  it('P7 is known of what was parsed, where that says so', () => {
+    const parsed = (): typeof complete => ({ ...complete, scopes: [] })
+    expect(toldScopes(sealParsed(parsed(), true))).toEqual([])
+    expect(toldScopes(sealParsed(parsed(), false))).toBeUndefined()
   })
 })

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { OIDCProxy, type OIDCProxyOptions, StaticTokenVerifier } from 'express-mcp-auth'
 import { MemoryStore } from 'express-mcp-auth/stores/memory'
-import type { Upstream, UpstreamTokens } from '../../lib/authorization-server/upstream.js'
+import type { Upstream, UpstreamTokens, UpstreamUser } from '../../lib/authorization-server/upstream.js'
 import type { Reason } from '../../lib/protocol/claims.js'
 import { STANDALONE } from '../../lib/verifiers/verifier.js'
 import { SECRET } from '../support/authorization-server.js'
@@ -206,6 +206,25 @@ describe('an option of OIDCProxy', () => {
         whose(made, { accessToken: accessToken({}, createKey('ES256', 'unborn')) }),
       ).rejects.toThrow('the key that the access token is signed with is not published: "unborn"')
     expect(await whose(made, { accessToken: accessToken() })).toBe('ada')
+  })
+
+  it.each<[claims: Json, granted: readonly string[]]>([
+    [{ scope: 'read' }, ['read']],
+    [{ scp: ['read', 'openid'] }, ['read']],
+    [{ permissions: ['admin'] }, ['admin']],
+    [{ scope: '' }, []],
+    [{ scp: [] }, []],
+    [{ permissions: [] }, []],
+    [{}, ['read', 'admin']],
+    [{ scope: null }, ['read', 'admin']],
+  ])('P7 a token that says %j allows %j', async (claims, granted) => {
+    const made = upstream()
+    // Once more from what is remembered of it.
+    const tokens = { accessToken: accessToken({ scope: undefined, ...claims }) }
+    for (let time = 0; time < 3; time++) {
+      const user = await made.identify(tokens, { scopes: [] }, undefined, STANDALONE)
+      expect(made.granted(['read', 'admin'], tokens, user as UpstreamUser)).toEqual(granted)
+    }
   })
 
   it('algorithm: no other is taken', async () => {

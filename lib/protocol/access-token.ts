@@ -49,6 +49,13 @@ export interface VerifiedToken {
 export const LATEST_TIME = 253_402_300_799
 
 const complete = new WeakSet()
+/** Of which nobody said what they allow: they have no scopes for want of a word, not of a right. */
+const untold = new WeakSet()
+
+/** What a token allows; undefined where whoever verified it does not know. */
+export function toldScopes(token: VerifiedToken): readonly string[] | undefined {
+  return untold.has(token) ? undefined : token.scopes
+}
 
 /**
  * Checks what a verifier returned and completes it. A wrong type here is the verifier's mistake, not the caller's,
@@ -74,7 +81,7 @@ export function parseAccessToken(fields: unknown, presented: string): VerifiedTo
   if (issuer !== undefined && typeof issuer !== 'string') throw malformed('"issuer" must be a string')
   const claims = { ...record(given.extra, 'extra'), ...record(given.claims, 'claims') }
   const upstream = given.upstream as UpstreamAccess | undefined
-  return seal({
+  const sealed = seal({
     token,
     tokenType,
     clientId,
@@ -85,12 +92,15 @@ export function parseAccessToken(fields: unknown, presented: string): VerifiedTo
     claims,
     ...(upstream !== undefined && { upstream }),
   })
+  if (given.scopes === undefined) untold.add(sealed)
+  return sealed
 }
 
-/** Freezes facts that were just parsed from JSON and belong to nobody else. */
-export function sealParsed(token: VerifiedToken): VerifiedToken {
+/** Freezes facts that were just parsed from JSON and belong to nobody else. @param tellsScopes whether they say what the token allows */
+export function sealParsed(token: VerifiedToken, tellsScopes: boolean): VerifiedToken {
   deepFreeze(token)
   complete.add(token)
+  if (!tellsScopes) untold.add(token)
   return token
 }
 

@@ -122,7 +122,7 @@ export function refuseKind(claims: Readonly<Record<string, unknown>>): Reason | 
 /** Reads claims that {@link refuseClaims} let pass. `claims` must belong to nobody else: it is frozen. */
 export function readAccessToken(claims: Readonly<Record<string, unknown>>, token: string): VerifiedToken {
   const { sub, iss, exp } = claims
-  return sealParsed({
+  const verified: VerifiedToken = {
     token,
     tokenType: 'Bearer',
     clientId: firstText(claims, CLIENT_CLAIMS) ?? UNKNOWN_CLIENT,
@@ -131,8 +131,14 @@ export function readAccessToken(claims: Readonly<Record<string, unknown>>, token
     subject: typeof sub === 'string' ? sub : undefined,
     issuer: typeof iss === 'string' ? iss : undefined,
     claims,
-  })
+  }
+  return sealParsed(
+    verified,
+    SCOPE_CLAIMS.some((name) => (claims[name] ?? undefined) !== undefined),
+  )
 }
+
+const SCOPE_CLAIMS = ['scope', 'scp', 'permissions'] as const
 
 // RFC 9068 says client_id; azp is OpenID Connect's, cid Okta's, appid that of Entra's first token version.
 const CLIENT_CLAIMS = ['client_id', 'azp', 'cid', 'appid', 'sub'] as const

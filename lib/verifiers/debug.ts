@@ -23,7 +23,7 @@ export class DebugTokenVerifier implements Verifier {
   readonly notices: readonly AuthEvent[]
   readonly #validate: (token: string) => boolean | Promise<boolean>
   readonly #clientId: string
-  readonly #scopes: readonly string[]
+  readonly #scopes: readonly string[] | undefined
 
   constructor(options: DebugTokenVerifierOptions = {}) {
     const read = new OptionReader('DebugTokenVerifier', options, [
@@ -36,7 +36,7 @@ export class DebugTokenVerifier implements Verifier {
     const validate = read.callback<(token: string) => boolean | Promise<boolean>>('validate')
     this.#validate = validate ?? (() => true)
     this.#clientId = read.text('clientId') ?? 'debug-client'
-    this.#scopes = read.scopes('scopes') ?? []
+    this.#scopes = read.scopes('scopes')
     const accepted = validate === undefined ? 'every token' : 'what your function says'
     this.notices = [
       {
@@ -52,6 +52,7 @@ export class DebugTokenVerifier implements Verifier {
     const accepted: unknown = await this.#validate(token)
     if (accepted !== true)
       return context.refuse({ stage: 'validate', expected: 'true', got: String(accepted) })
-    return parseAccessToken({ clientId: this.#clientId, scopes: this.#scopes }, token)
+    const scopes = this.#scopes === undefined ? {} : { scopes: this.#scopes }
+    return parseAccessToken({ clientId: this.#clientId, ...scopes }, token)
   }
 }

@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { type UpstreamTokens, UpstreamRefusal } from '../../../lib/authorization-server/upstream.js'
+import {
+  UpstreamRefusal,
+  type UpstreamTokens,
+  type UpstreamUser,
+} from '../../../lib/authorization-server/upstream.js'
+import type { AccessTokenFields } from '../../../lib/protocol/access-token.js'
 import type { UpstreamDescription } from '../../../lib/providers/proxy/description.js'
 import { jsonAnswer } from '../../support/issuer.js'
 import { createRecorder } from '../../support/recorder.js'
@@ -195,6 +200,21 @@ describe('what was granted', () => {
     expect(client.granted(asked, { ...NO_TOKENS, scopes: told }, { ...NOBODY, scopes: known })).toEqual(
       granted,
     )
+  })
+
+  it.each<[rule: string, scopes: readonly string[] | undefined, granted: string[]]>([
+    ['what the verifier says', ['read'], ['read']],
+    ['nothing, where it says so', [], []],
+    ['everything, where it does not know', undefined, ['read', 'admin']],
+  ])('P7 is %s', async (_rule, scopes, granted) => {
+    const verifyToken = (): AccessTokenFields => ({
+      clientId: 'c',
+      subject: 'user-1',
+      ...(scopes !== undefined && { scopes }),
+    })
+    const client = idp.client({ identification: { by: 'access_token', verifier: { verifyToken } } })
+    const user = await client.identify(NO_TOKENS, { scopes: [] }, undefined, createRecorder().context)
+    expect(client.granted(['read', 'admin'], NO_TOKENS, user as UpstreamUser)).toEqual(granted)
   })
 
   it('P7 is said in our words', () => {

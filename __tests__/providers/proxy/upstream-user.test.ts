@@ -123,6 +123,7 @@ describe('the user of upstream tokens', () => {
 
   it('has scopes where they are known', () => {
     expect(read({ subject: 'a', scopes: ['x'] })).toMatchObject({ scopes: ['x'] })
+    expect(read({ subject: 'a', scopes: [] })).toMatchObject({ scopes: [] })
     expect(read({ subject: 'a' })).not.toHaveProperty('scopes')
   })
 

@@ -5,7 +5,7 @@ import {
   type UpstreamTrip,
   type UpstreamUser,
 } from '../../authorization-server/upstream.js'
-import { type VerifiedToken, parseAccessToken } from '../../protocol/access-token.js'
+import { type VerifiedToken, parseAccessToken, toldScopes } from '../../protocol/access-token.js'
 import type { Reason } from '../../protocol/claims.js'
 import { recognizeError } from '../../protocol/errors.js'
 import { parseJws } from '../../protocol/jws-guard.js'
@@ -151,7 +151,8 @@ export class Identification {
       throw new Error(`the key that the access token is signed with is not published: ${unknown[0]?.got}`)
     if (answer === null || answer === undefined) return null
     const verified = parseAccessToken(answer, accessToken)
-    const { expiresAt, subject, claims, scopes } = verified
+    const { expiresAt, subject, claims } = verified
+    const scopes = toldScopes(verified)
     if (expiresAt !== undefined && expiresAt * 1000 <= this.#deps.now())
       return context.refuse({
         stage: 'expiry',

@@ -12,6 +12,7 @@ export interface Assertions {
   readonly subject?: string | undefined
   /** Of the access token. Absent: the ID token alone says who it is. */
   readonly claims?: Claims | undefined
+  /** What the verifier says that it allows: nothing, where that is said; undefined, where it does not know. */
   readonly scopes?: readonly string[] | undefined
   /** Claims of the ID token, where there is one. */
   readonly idToken?: Claims | undefined
@@ -37,7 +38,7 @@ const MAX_NAME = 100
 
 /** Reads a user, or why there is none. */
 export function readUser(
-  { subject: asserted, claims, scopes = [], idToken = {} }: Assertions,
+  { subject: asserted, claims, scopes, idToken = {} }: Assertions,
   { subjectClaim = 'sub', claims: wanted }: Pick<UpstreamDescription, 'subjectClaim' | 'claims'>,
 ): UpstreamUser | Reason {
   const named = new Map(Object.entries(claims ?? idToken)).get(subjectClaim)
@@ -66,6 +67,6 @@ export function readUser(
     subject,
     ...(name !== undefined && { name }),
     claims: Object.freeze({ ...shownClaims, sub: subject }),
-    ...(scopes.length > 0 && { scopes }),
+    ...(scopes !== undefined && { scopes }),
   })
 }
