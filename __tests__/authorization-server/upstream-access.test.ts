@@ -48,6 +48,17 @@ describe('a token with an identity provider behind it', () => {
     expect(Object.isFrozen(facts.claims)).toBe(true)
   })
 
+  it('P7 says nothing by the identity provider of what only this server may say', async () => {
+    const test = createProxyServer()
+    const claims = {
+      permissions: ['admin'], scp: 'admin', azp: 'x', act: { sub: 'boss' }, may_act: {}, cnf: { jkt: 'x' }, nbf: 1, token_use: 'id', typ: 'ID', at_hash: 'x',
+    } // prettier-ignore
+    test.upstream.user = { ...GRACE, claims: { ...claims, groups: ['g'] } }
+    const facts = await verified(test, (await test.tokens()).access_token)
+    for (const name of Object.keys(claims)) expect(facts.claims).not.toHaveProperty(name)
+    expect(facts).toMatchObject({ subject: 'idp|grace', claims: { sub: 'idp|grace', groups: ['g'] } })
+  })
+
   it('is refused with the reason of whoever refused it, or where nobody said one, that it ended', async () => {
     const test = createProxyServer()
     const { access_token: token } = await test.tokens()

@@ -69,7 +69,7 @@ export function parseUser(value: unknown, asked: string): User | undefined {
 }
 
 /** A user's own claims never say what only the server may say. */
-function withoutReserved(claims: object): Readonly<Record<string, unknown>> {
+export function withoutReserved(claims: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !RESERVED_CLAIMS.has(name)))
 }
 

@@ -4,6 +4,7 @@ import { OAuthError } from '../protocol/errors.js'
 import type { Stored } from '../stores/collection.js'
 import { STANDALONE, type VerifyContext } from '../verifiers/verifier.js'
 import type { KeptSession } from './kept-upstream.js'
+import { withoutReserved } from './people.js'
 import type { GrantRecord } from './records.js'
 import type { AuthorizationServer } from './server.js'
 import { findUpstream, isEnding } from './upstream-session.js'
@@ -31,8 +32,8 @@ export async function withUpstream(
   }
   return seal({
     ...verified,
-    // Ours last: nobody else says who issued this token, for whom and until when.
-    claims: { ...live.user.claims, ...verified.claims },
+    // Nobody but this server says who issued this token, for whom and until when, and what it allows.
+    claims: { ...withoutReserved(live.user.claims), ...verified.claims },
     upstream: new GrantAccess(grantId, live, server),
   })
 }

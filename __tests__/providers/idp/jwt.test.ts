@@ -271,7 +271,9 @@ const ROWS: readonly Row[] = [
     idToken: { sub: 'auth0|ada', name: 'Ada Lovelace' },
     granted: 'openid read:notes write:notes',
     subject: 'auth0|ada',
-    claims: { sub: 'auth0|ada', name: 'Ada Lovelace', permissions: ['write:notes'] },
+    claims: { sub: 'auth0|ada', name: 'Ada Lovelace' },
+    // They count as scopes, and what a token of ours allows only its own scopes say.
+    hidden: ['permissions'],
     others: {
       'for another API': { aud: ['https://other.example.com', 'https://notes.eu.auth0.com/userinfo'] },
       'of another tenant': { iss: 'https://other.eu.auth0.com/' },
@@ -542,8 +544,16 @@ describe.each(ROWS)('$name', (row) => {
 
   it('gives no entry with a token that it did not sign', async () => {
     const site = await start(row)
-    site.vendor.answers.set(`GET ${row.endpoints.keys}`, { keys: [createKey('RS256', 'other').jwk] })
+    site.vendor.answers.set(`GET ${row.endpoints.keys}`, { keys: [createKey('RS256', 'published').jwk] })
     expect(await signIn(site, row)).toMatchObject({ error: 'access_denied' })
+  })
+
+  it('K2 gives no entry with a token whose key it does not publish', async () => {
+    const site = await start(row)
+    site.vendor.answers.set(`GET ${row.endpoints.keys}`, { keys: [createKey('RS256', 'other').jwk] })
+    // An ID token that cannot be verified is a refusal; of an access token nothing is known.
+    const error = row.idToken === undefined ? 'temporarily_unavailable' : 'access_denied'
+    expect(await signIn(site, row)).toMatchObject({ error })
   })
 
   it('does not take an outage of its keys for a refusal', async () => {

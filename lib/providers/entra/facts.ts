@@ -68,7 +68,7 @@ export function entraFacts(
     // https://learn.microsoft.com/entra/identity-platform/claims-validation
     subjectClaim,
     claims: [
-      'oid', 'tid', 'azp', 'name', 'given_name', 'family_name', 'preferred_username', 'upn', 'email', 'roles', 'groups',
+      'oid', 'tid', 'name', 'given_name', 'family_name', 'preferred_username', 'upn', 'email', 'roles', 'groups',
     ], // prettier-ignore
     explain: explainEntra,
   }
