@@ -1,7 +1,7 @@
 // The documents for those who come from elsewhere: complete, and their examples are the files that run.
 import { readFileSync, readdirSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
-import { FASTMCP_NAMES } from './seeds.js'
+import { FASTMCP_EXAMPLES, FASTMCP_NAMES } from './seeds.js'
 
 const root = new URL('../../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
@@ -46,6 +46,12 @@ describe('docs/from-fastmcp.md', () => {
   it.each([...FASTMCP_NAMES])('%s: every name has a row', (heading, names) => {
     const rows = firstColumn(sections.get(heading) ?? '')
     expect(names.filter((name) => !rows.includes(name))).toEqual([])
+  })
+
+  it.each(FASTMCP_EXAMPLES)('%s: has a file that is run', (title, file) => {
+    expect(sections.get('Examples')).toMatch(new RegExp(`^\\| \\d+ \\| ${title} \\| \\[${file}\\.ts\\]`, 'm'))
+    expect(text).toContain(read(`examples/fastmcp/${file}.ts`))
+    expect(read('__tests__/flows/from-fastmcp.test.ts')).toMatch(new RegExp(`(?:it|test)\\('${file}: `))
   })
 
   it('says of each what is here, or why there is nothing', () => {

@@ -209,3 +209,28 @@ export const FASTMCP_NAMES: ReadonlyMap<string, readonly string[]> = AUTHENTICAT
   (names, [heading, ...more]) => names.set(heading, [...(names.get(heading) ?? []), ...more]),
   new Map<string, string[]>(),
 )
+
+/** What FastMCP's documentation shows by example, and the file in `examples/fastmcp` that does the same. */
+export const FASTMCP_EXAMPLES: readonly (readonly [title: string, file: string])[] = [
+  ['Server authentication setup', 'jwt-secret'],
+  ['Static token authentication', 'static-tokens'],
+  ['OAuth server authentication', 'oauth-tokens'],
+  ['Remote authentication provider', 'remote-service'],
+  ['Client with a bearer token', 'bearer-client'],
+  ['Client with OAuth', 'oauth-client'],
+  ['Client with a token of its own system', 'manual-client'],
+  ['Scope-based authorization, user information', 'scopes'],
+  ['Custom provider: API key or JWT', 'custom-provider'],
+  ['Authentication error handling', 'error-handling'],
+  ['Token management', 'token-management'],
+  ['Scope validation', 'scope-validation'],
+  ['Token verification by key set', 'jwks'],
+  ['Remote OAuth', 'remote-auth'],
+  ['AuthKit', 'authkit'],
+  ['Full OAuth server', 'oauth-server'],
+  ['OAuth proxy', 'oauth-proxy'],
+  ['Configuration by environment', 'environment'],
+  ['Several sources', 'multi-auth'],
+  ['Client in a browser', 'sign-in-client'],
+  ['Tokens for tests', 'key-pair'],
+]
