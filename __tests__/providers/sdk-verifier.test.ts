@@ -230,7 +230,10 @@ describe.each(GATES)('sdkTokenVerifier behind the gate of SDK $sdk', (gate) => {
     ['fails', new Error('the database is away')],
     ['says that it is unavailable', new OAuthError('temporarily_unavailable')],
     ['speaks of its own affairs', new OAuthError('invalid_client')],
-    ['throws what SDK v2 would answer 400 to', Object.assign(new Error('busy'), { code: 'too_many_requests' })],
+    [
+      'throws what SDK v2 would answer 400 to',
+      Object.assign(new Error('busy'), { code: 'too_many_requests' }),
+    ],
     ['returns nonsense', { clientId: 7 }],
   ])('answers 500 without a challenge where the verifier %s', async (_name, answer) => {
     const { status, challenge, body } = await ask(gate, provider({ token: answer }), 'token')
