@@ -222,17 +222,25 @@ describe('OpaqueTokens', () => {
       expect(questions).toEqual([])
     })
 
-    it.each([401, 403, 408, 429, 500, 503])('status %i counts for such a failure', async (status) => {
+    it.each([401, 407, 408, 429, 500, 503])('status %i counts for such a failure', async (status) => {
       const tokens = create()
       for (let time = 0; time < 5; time++) await outage(settle(tokens, {}, status, `failing-${time}`))
       await outage(verify(tokens, 'token'))
       expect(questions).toEqual([])
     })
 
-    it.each([400, 404, 422])('status %i does not: a caller can bring it about', async (status) => {
+    it.each([400, 403, 404, 422])('status %i does not: a caller can bring it about', async (status) => {
       const tokens = create()
       for (let time = 0; time < 10; time++) await outage(settle(tokens, {}, status, `odd-${time}`))
       expect(await settle(tokens, { clientId: 'c' })).toMatchObject({ clientId: 'c' })
+    })
+
+    it('N5 a status that speaks of the token does not either, unless it counts questions', async () => {
+      const tokens = create({ aboutToken: [401, 429] })
+      for (let time = 0; time < 10; time++) await outage(settle(tokens, {}, 401, `odd-${time}`))
+      for (let time = 0; time < 5; time++) await outage(settle(tokens, {}, 429, `much-${time}`))
+      await outage(verify(tokens, 'token'))
+      expect(questions).toEqual([])
     })
 
     it('no answer at all counts for such a failure', async () => {

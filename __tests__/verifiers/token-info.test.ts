@@ -43,6 +43,14 @@ const json =
       status,
       headers: { 'content-type': 'application/json', ...headers },
     })
+const empty =
+  (status: number, headers: Record<string, string> = {}): Answer =>
+  () =>
+    new Response(null, { status, headers })
+const text =
+  (status: number): Answer =>
+  () =>
+    new Response('Blocked by egress policy', { status, headers: { 'content-type': 'text/plain' } })
 const page =
   (status: number): Answer =>
   () =>
@@ -159,7 +167,11 @@ describe('TokenInfoVerifier', () => {
 
     it.each([
       ['by 401', undefined, json({ message: 'Bad credentials' }, 401)],
-      ['by 401 without a body', undefined, () => new Response(null, { status: 401 })],
+      [
+        'by 401 without a body',
+        undefined,
+        empty(401, { 'www-authenticate': 'Bearer error="invalid_token"' }),
+      ],
       ['by another status of its own', [404, 403], json({}, 404)],
       ['by 403 where it means the token', [403], json({ message: 'Forbidden' }, 403)],
     ])('what the identity provider refuses %s', async (_rule, refusals, answer) => {
@@ -181,6 +193,10 @@ describe('TokenInfoVerifier', () => {
       ['it is overloaded', json({}, 429), 'status 429: asked too often'],
       ['it answers with a page', page(200), 'the answer is not a JSON object'],
       ['a gateway refuses', page(401), 'status 401'],
+      ['a gateway forbids', page(403), 'status 403'],
+      ['an egress proxy forbids', text(403), 'status 403'],
+      ['an egress proxy wants to know who asks', text(401), 'status 401'],
+      ['there are no words', empty(401, { 'www-authenticate': 'Basic realm="proxy"' }), 'status 401'],
       [
         'the limit is reached',
         json({}, 403, { 'x-ratelimit-remaining': '0' }),
@@ -211,6 +227,28 @@ describe('TokenInfoVerifier', () => {
       answers.set(ME, answer)
       await outage(verify({ refusals: [401, 403] }))
       expect(recorder.events).toEqual([{ type: 'service.failed', url: ME, message }])
+    })
+
+    it.each([
+      ['a firewall forbids', page(403)],
+      ['a gateway answers', text(401)],
+    ])('N5 of a token of a stranger: %s, and others are asked about as before', async (_rule, answer) => {
+      const verifier = create()
+      answers.set(ME, answer)
+      for (let time = 0; time < 10; time++)
+        await outage(verifier.verifyToken(`odd-${time}`, recorder.context))
+      answers.set(ME, json(GOOD))
+      expect(await verifier.verifyToken('token', recorder.context)).toMatchObject({ subject: '7' })
+    })
+
+    it('N5 the limit is reached: it is left alone', async () => {
+      const verifier = create()
+      answers.set(ME, json({ message: 'API rate limit exceeded' }, 403))
+      for (let time = 0; time < 5; time++)
+        await outage(verifier.verifyToken(`token-${time}`, recorder.context))
+      expect(await outage(verifier.verifyToken('token', recorder.context))).toMatchObject({
+        detail: 'the service failed several times in a row',
+      })
     })
 
     it('no answer comes in time', async () => {

@@ -20,6 +20,8 @@ export interface TokenService {
     token: string,
     context: VerifyContext,
   ): VerifiedToken | null | Promise<VerifiedToken | null>
+  /** Statuses that speak of the token alone: whoever presents one can bring them about. */
+  readonly aboutToken?: readonly number[] | undefined
   /** How long a good token is not asked about again, in seconds. 0: asked each time. */
   readonly cacheTtlSeconds: number
   readonly cache: CacheBounds | false
@@ -75,7 +77,7 @@ export class OpaqueTokens {
     try {
       const answer = await fetchJson(this.#service.request(token), this.#deps)
       // A caller can make a service refuse a question; that is no sign of its being down.
-      up = isRefusedQuestion(answer.status)
+      up = isRefusedQuestion(answer, this.#service.aboutToken)
       const verified = await this.#service.read(answer, token, context)
       this.#failures = 0
       this.#remember(verified, key)
@@ -109,9 +111,20 @@ function weighClaims({ claims }: VerifiedToken): number {
   return JSON.stringify(claims).length
 }
 
-/** 4xx about what was asked, not about who asks or how often. */
-function isRefusedQuestion(status: number): boolean {
-  return status >= 400 && status < 500 && ![401, 403, 407, 408, 429].includes(status)
+/** 4xx about what was asked, not about who asks or how often. A firewall may dislike a token as well, by 403. */
+function isRefusedQuestion(answer: JsonAnswer, aboutToken: readonly number[] = []): boolean {
+  const { status } = answer
+  if (isThrottled(answer)) return false
+  return aboutToken.includes(status) || (status >= 400 && status < 500 && ![401, 407, 408].includes(status))
+}
+
+/** Some say 403 where others say 429: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
+export function isThrottled({ status, headers, json }: JsonAnswer): boolean {
+  if (status === 429) return true
+  if (status !== 403) return false
+  const { message } = Object(json) as { message?: unknown }
+  const inWords = typeof message === 'string' && /rate limit/i.test(message)
+  return inWords || headers.has('retry-after') || headers.get('x-ratelimit-remaining') === '0'
 }
 
 function unavailable(detail: string, cause?: unknown): OAuthError {

@@ -6,7 +6,7 @@ import { parseScopes } from '../protocol/scopes.js'
 import { type Deps, createDeps } from '../runtime/deps.js'
 import { type JsonAnswer, type JsonRequest, fetchJson } from '../runtime/fetch-json.js'
 import { parseCacheBounds } from './cached.js'
-import { OpaqueTokens } from './opaque.js'
+import { OpaqueTokens, isThrottled } from './opaque.js'
 import { type TokenInfoApp, type TokenQuestion, requestOf } from './token-question.js'
 import { type Claim, STANDALONE, type Verifier, type VerifyContext } from './verifier.js'
 
@@ -50,7 +50,10 @@ export interface TokenInfo {
   readonly issuer: string
   /** The question that decides. */
   readonly ask: TokenQuestion
-  /** Statuses by which the answer refuses the token; any other but 200 is an outage. Default: 401. */
+  /**
+   * Statuses by which the answer refuses the token, in JSON or with a challenge (RFC 6750 3): other words are a gateway's. Any other status but 200
+   * is an outage. Default: 401.
+   */
   readonly refusals?: readonly number[]
   /** What the answer says of the token, or why it is refused. Pure. */
   read(answer: TokenAnswer, app: TokenInfoApp): TokenFacts | Reason
@@ -100,6 +103,7 @@ export class TokenInfoVerifier implements Verifier {
         url: info.ask.url,
         request: (token) => this.#request(info.ask, token),
         read: (answer, token, context) => this.#read(answer, token, context),
+        aboutToken: refusalsOf(info),
         cacheTtlSeconds: read.seconds('cacheTtlSeconds', 60),
         cache: parseCacheBounds(read, 'cache'),
       },
@@ -127,9 +131,9 @@ export class TokenInfoVerifier implements Verifier {
   }
 
   async #read(answer: JsonAnswer, token: string, context: VerifyContext): Promise<VerifiedToken | null> {
-    const { refusals = [401], issuer } = this.#info
+    const { issuer } = this.#info
     const { status, headers } = answer
-    if (refusals.includes(status) && isVerdict(answer)) {
+    if (refusalsOf(this.#info).includes(status) && isVerdict(answer)) {
       return context.refuse({ stage: 'service', expected: 'status 200', got: `status ${status}` })
     }
     if (status !== 200) throw new Error(`status ${status}${isThrottled(answer) ? ': asked too often' : ''}`)
@@ -170,24 +174,23 @@ export class TokenInfoVerifier implements Verifier {
   }
 }
 
-/** A gateway's page says nothing of a token, and neither does who counts questions. */
-function isVerdict(answer: JsonAnswer): boolean {
-  const isPage = /html/i.test(answer.headers.get('content-type') ?? '')
-  return !isPage && !isThrottled(answer)
+function refusalsOf({ refusals = [401] }: TokenInfo): readonly number[] {
+  return refusals
 }
 
-/** Some say 403 where others say 429: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
-function isThrottled({ status, headers, json }: JsonAnswer): boolean {
-  if (status === 429) return true
-  if (status !== 403) return false
-  const { message } = Object(json) as { message?: unknown }
-  const inWords = typeof message === 'string' && /rate limit/i.test(message)
-  return inWords || headers.has('retry-after') || headers.get('x-ratelimit-remaining') === '0'
+/** A gateway's words say nothing of a token, and neither does who counts questions. RFC 6750 3: a no may have no words, but a challenge. */
+function isVerdict(answer: JsonAnswer): boolean {
+  const hasChallenge = /^bearer\b/i.test(answer.headers.get('www-authenticate') ?? '')
+  return (isObject(answer.json) || hasChallenge) && !isThrottled(answer)
 }
 
 function parseMembers({ json }: JsonAnswer): Members {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Members
+  if (isObject(json)) return json
   throw new Error('the answer is not a JSON object')
+}
+
+function isObject(json: unknown): json is Members {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
 /** The checks that are the same everywhere: for this app, for somebody, for now. */
