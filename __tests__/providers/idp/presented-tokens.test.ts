@@ -8,7 +8,7 @@ import { type TestClock, testClock } from 'express-mcp-auth/testing'
 import type { Deps } from '../../../lib/runtime/deps.js'
 import { configErrorOf } from '../../support/config-error.js'
 import { type Site, refusalOf, startSite } from '../../support/site.js'
-import { type Answer, type Answers, Vendor, answer } from '../../support/vendor.js'
+import { type Answer, type Answers, Vendor, answer, page } from '../../support/vendor.js'
 
 const NOW = 1_700_000_000
 const METADATA = 'https://api.example.com/.well-known/oauth-protected-resource/mcp'
@@ -95,7 +95,11 @@ const ROWS: readonly Row[] = [
         answer(200, { ...GOOGLE_SAYS, aud: 'other-app', azp: 'our-app' }),
       ],
       ['a token that does not say for whom', answer(200, { ...GOOGLE_SAYS, aud: undefined })],
-      ['a token without "openid"', answer(200, { ...GOOGLE_SAYS, sub: undefined, scope: undefined })],
+      ['a token without "openid"', answer(200, { ...GOOGLE_SAYS, sub: undefined })],
+      [
+        'J19 an ID token',
+        answer(200, { ...GOOGLE_SAYS, scope: undefined, iss: 'https://accounts.google.com', typ: 'JWT' }),
+      ],
       ['an expired token', answer(200, { ...GOOGLE_SAYS, exp: String(NOW) })],
     ],
     profile: { 'GET https://openidconnect.googleapis.com/v1/userinfo': answer(403) },
@@ -211,6 +215,15 @@ describe.each(ROWS)('$name', (row) => {
       body: { error: 'temporarily_unavailable' },
     })
     expect(site.handled()).toBe(0)
+  })
+
+  it('N5 is asked about other tokens as before where a firewall forbids some', async () => {
+    const [site, vendor] = await start(page(403))
+    const callWith = (token: string): Promise<Response> =>
+      fetch(`${site.url}/mcp`, { headers: { authorization: `Bearer ${token}` } })
+    for (let time = 0; time < 6; time++) expect((await callWith(`odd-${time}`)).status).toBe(503)
+    vendor.answers.set(row.asks, row.says)
+    expect((await callWith('good')).status).toBe(200)
   })
 
   it('N5 is asked once for many requests, and once a minute', async () => {

@@ -37,14 +37,20 @@ export const TOKENS: TokenInfo = {
   // https://github.com/googleapis/google-auth-library-nodejs/blob/main/src/auth/oauth2client.ts
   ask: { url: 'https://oauth2.googleapis.com/tokeninfo', method: 'POST' },
   refusals: [400, 401],
-  read: ({ json }) => ({
-    // Only tokens with the scope "openid" have one.
-    subject: json['sub'],
-    issuedTo: json['aud'],
-    scopes: withAliases(scopesOf(json['scope']) ?? []),
-    expiresAt: secondsOf(json['exp']),
-    claims: { ...json, email_verified: FLAGS.get(json['email_verified']) },
-  }),
+  read({ json }) {
+    const scopes = scopesOf(json['scope'])
+    // It tells of ID tokens as well, which have none.
+    if (scopes === undefined)
+      return { stage: 'type', expected: 'an access token', got: 'a token without scopes' }
+    return {
+      // Only tokens with the scope "openid" have one.
+      subject: json['sub'],
+      issuedTo: json['aud'],
+      scopes: withAliases(scopes),
+      expiresAt: secondsOf(json['exp']),
+      claims: { ...json, email_verified: FLAGS.get(json['email_verified']) },
+    }
+  },
   profile: { url: 'https://openidconnect.googleapis.com/v1/userinfo' },
   claims: ['name', 'given_name', 'family_name', 'picture', 'locale', 'email', 'email_verified', 'hd'],
 }
