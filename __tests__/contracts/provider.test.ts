@@ -2,11 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals'
 import {
   type AuthProvider,
+  InMemoryOAuthProvider,
   IntrospectionTokenVerifier,
   JWTVerifier,
   MultiAuth,
   OAuthProvider,
   type OAuthProviderOptions,
+  OAuthProxy,
   OIDCProxy,
   RemoteAuthProvider,
   StaticTokenVerifier,
@@ -142,6 +144,27 @@ const own = (more: Partial<OAuthProviderOptions> = {}): CreateProvider => {
   }
 }
 
+const unasked: CreateProvider = () =>
+  signedIn(new InMemoryOAuthProvider({ baseUrl: 'http://localhost:3000', user: { subject: 'ada' } }))
+
+const opaque: CreateProvider = () =>
+  signedIn(
+    new OAuthProxy({
+      upstreamAuthorizationEndpoint: idp.authorizationEndpoint,
+      upstreamTokenEndpoint: idp.tokenEndpoint,
+      upstreamClientId: idp.clientId,
+      upstreamClientSecret: idp.clientSecret,
+      tokenVerifier: new JWTVerifier({
+        jwksUri: idp.jwksUri,
+        issuer: idp.issuer,
+        dangerouslyAllowAnyAudience: true,
+      }),
+      baseUrl: BASE_URL,
+      secret: SECRET,
+      store: new MemoryStore(),
+    }),
+  )
+
 const bridged: CreateProvider = () =>
   signedIn(
     new OIDCProxy({
@@ -163,6 +186,8 @@ describe.each<readonly [string, CreateProvider]>([
   ['a bare verifier', bare],
   ['MultiAuth', several],
   ['OAuthProvider', own()],
+  ['InMemoryOAuthProvider', unasked],
+  ['OAuthProxy', opaque],
   ['OIDCProxy', bridged],
 ])('%s', (_name, create) => {
   test.each(providerContract.map(({ title, run }) => [title, run] as const))('%s', (_title, run) =>

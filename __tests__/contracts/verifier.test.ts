@@ -9,6 +9,7 @@ import {
   type SdkTokenVerifier,
   StaticTokenVerifier,
 } from 'express-mcp-auth'
+import { GitHubTokenVerifier } from 'express-mcp-auth/providers/github'
 import {
   type CreateVerifier,
   type TestIdentityProvider,
@@ -17,6 +18,7 @@ import {
   verifierContract,
 } from 'express-mcp-auth/testing'
 import { RESOURCE, startStub } from '../support/issuer.js'
+import { type Asked, Vendor, answer } from '../support/vendor.js'
 
 let idp: TestIdentityProvider
 beforeAll(async () => {
@@ -123,6 +125,34 @@ async function remote(): Promise<VerifierUnderTest> {
   }
 }
 
+/** Opaque tokens that their vendor is asked about. */
+const github = (): VerifierUnderTest => {
+  const scopesOf = new Map([
+    [STATIC.goodToken, ['read:user']],
+    [STATIC.tokenWithoutScopes, []],
+  ])
+  const vendor = new Vendor({
+    'POST https://api.github.com/applications/app/token': ({ body }: Asked) => {
+      const scopes = scopesOf.get(String(body['access_token']))
+      if (scopes === undefined) return answer(404)()
+      return answer(200, { id: 1, app: { client_id: 'app' }, scopes, user: { id: 7, login: 'ada' } })()
+    },
+    'GET https://api.github.com/user': { id: 7, login: 'ada' },
+  })
+  return {
+    ...STATIC,
+    expected: { subject: '7', clientId: 'app' },
+    expiredToken: 'never expires',
+    verifier: new GitHubTokenVerifier({
+      clientId: 'app',
+      clientSecret: 'secret',
+      requiredScopes: ['read:user'],
+      deps: { fetch: vendor.fetch },
+    }),
+    outage: () => vendor.answers.clear(),
+  }
+}
+
 /** The verifier interface of the SDKs. */
 const sdk = (): VerifierUnderTest => {
   const own = jwt()
@@ -150,6 +180,7 @@ describe.each<readonly [string, CreateVerifier]>([
   ['IntrospectionTokenVerifier without a cache', () => introspected(0)],
   ['StaticTokenVerifier', staticTokens],
   ['RemoteTokenVerifier', remote],
+  ['GitHubTokenVerifier', github],
   ['a verifier of an SDK', sdk],
   ['MultiAuth', several],
 ])('%s', (_name, create) => {

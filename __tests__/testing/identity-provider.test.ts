@@ -328,6 +328,26 @@ describe('startIdentityProvider', () => {
     expect(decodeJwt(tokens['access_token']!)).toMatchObject({ aud: 'api' })
   })
 
+  it('issues tokens for the resource that a client names, at either endpoint, and for no other', async () => {
+    const idp = await start()
+    const [one, other] = ['https://one.example.com/mcp', 'https://other.example.com/mcp']
+    const tokenFor = async (
+      asked: Record<string, string>,
+      named: Record<string, string>,
+    ): Promise<unknown> => {
+      const { back, verifier } = await authorize(idp, asked)
+      const code = back.searchParams.get('code')!
+      const form = { grant_type: 'authorization_code', code, code_verifier: verifier, ...named }
+      const { body } = await post(idp.tokenEndpoint, form, basic(idp))
+      return body['error'] ?? decodeJwt(String(body['access_token'])).aud
+    }
+    expect(await tokenFor({}, {})).toBe(idp.issuer)
+    expect(await tokenFor({ resource: one }, {})).toBe(one)
+    expect(await tokenFor({}, { resource: one })).toBe(one)
+    expect(await tokenFor({ resource: one }, { resource: one })).toBe(one)
+    expect(await tokenFor({ resource: one }, { resource: other })).toBe('invalid_target')
+  })
+
   it('signs in whoever it is told to', async () => {
     const idp = await start()
     idp.user = { subject: 'grace', claims: { tenant: 7 } }

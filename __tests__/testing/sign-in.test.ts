@@ -5,8 +5,10 @@ import connect from 'connect'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import {
   InMemoryOAuthProvider,
+  IntrospectionTokenVerifier,
   OAuthProvider,
   type OAuthProviderOptions,
+  OAuthProxy,
   OIDCProxy,
   type ProviderLike,
   RemoteAuthProvider,
@@ -105,6 +107,36 @@ describe('signIn', () => {
       expect(next.refreshToken).not.toBe(ada.refreshToken)
       expect((await next.request()).status).toBe(200)
     }
+  })
+
+  it('signs in through an OAuthProxy that is told every endpoint, with a client that describes itself', async () => {
+    const idp = await startIdp()
+    const documents = await startServer((_request, response) => {
+      const document = { client_id: clientId, client_name: 'Described', redirect_uris: [redirectUri] }
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(document))
+    })
+    opened.push(documents.close)
+    const clientId = `${documents.url}/client.json`
+    const redirectUri = 'http://127.0.0.1/described'
+    const baseUrl = `http://127.0.0.1:${await reservePort()}`
+    const proxy = new OAuthProxy({
+      upstreamAuthorizationEndpoint: idp.authorizationEndpoint,
+      upstreamTokenEndpoint: idp.tokenEndpoint,
+      upstreamRevocationEndpoint: idp.revocationEndpoint,
+      upstreamClientId: idp.clientId,
+      upstreamClientSecret: idp.clientSecret,
+      tokenVerifier: new IntrospectionTokenVerifier({
+        introspectionUrl: idp.introspectionEndpoint,
+        clientId: idp.clientId,
+        clientSecret: idp.clientSecret,
+      }),
+      baseUrl,
+      secret: SECRET,
+      store: new MemoryStore(),
+    })
+    const ada = await signedInTo(createApp(proxy), { clientId, redirectUri })
+    expect(ada.clientId).toBe(clientId)
+    expect(await (await ada.request()).json()).toMatchObject({ subject: 'test-user', bridged: true })
   })
 
   it('fills in the pages of OAuthProvider, with cookies', async () => {

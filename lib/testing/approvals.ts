@@ -82,6 +82,7 @@ export class Approvals {
       readonly clientId: string
       readonly redirectUri: string | undefined
       readonly verifier: string | undefined
+      readonly resources: readonly string[]
     },
   ): TokenSet {
     const used = this.#usedCodes.get(code ?? '')
@@ -97,13 +98,19 @@ export class Approvals {
     if (shown.verifier === undefined || challengeOf(shown.verifier) !== request.challenge)
       throw refused('The code verifier is not that of the code challenge')
     this.#codes.delete(code)
-    const grant: Grant = { approval: request, refreshToken: undefined, ended: false }
+    // Some clients name the resource here alone.
+    const resources = request.resources.length > 0 ? request.resources : shown.resources
+    const grant: Grant = { approval: { ...request, resources }, refreshToken: undefined, ended: false }
     this.#usedCodes.set(code, grant)
-    return this.#answer(grant, request.refreshable, request.scopes)
+    return this.#answer(grant, request.refreshable, request.scopes, shown.resources)
   }
 
   /** @throws OAuthError `invalid_grant`; a token that was replaced ends the grant */
-  refresh(token: string | undefined, clientId: string, narrowed: readonly string[] | undefined): TokenSet {
+  refresh(
+    token: string | undefined,
+    clientId: string,
+    narrowed: { readonly scopes: readonly string[] | undefined; readonly resources: readonly string[] },
+  ): TokenSet {
     const grant = this.#refreshTokens.get(token ?? '')
     if (grant === undefined || grant.approval.clientId !== clientId)
       throw refused('There is no such refresh token')
@@ -113,14 +120,14 @@ export class Approvals {
       throw refused('The refresh token was used before')
     }
     const { scopes } = grant.approval
-    const beyond = narrowed?.filter((scope) => !scopes.includes(scope)) ?? []
+    const beyond = narrowed.scopes?.filter((scope) => !scopes.includes(scope)) ?? []
     if (beyond.length > 0) throw new OAuthError('invalid_scope', `Not granted: ${beyond.join(' ')}`)
-    return this.#answer(grant, true, narrowed ?? scopes)
+    return this.#answer(grant, true, narrowed.scopes ?? scopes, narrowed.resources)
   }
 
   /** Tokens for an app that acts for itself (RFC 6749 4.4). */
   forClient(approval: Approval): TokenSet {
-    return this.#answer({ approval, refreshToken: undefined, ended: false }, false, approval.scopes)
+    return this.#answer({ approval, refreshToken: undefined, ended: false }, false, approval.scopes, [])
   }
 
   /** A token that nobody asked for. */
@@ -152,8 +159,13 @@ export class Approvals {
     if (grant !== undefined) grant.ended = true
   }
 
-  #answer(grant: Grant, refreshable: boolean, scopes: readonly string[]): TokenSet {
-    const { user, clientId, resources } = grant.approval
+  /** @param named those of the resources that these tokens are for; none is all */
+  #answer(grant: Grant, refreshable: boolean, scopes: readonly string[], named: readonly string[]): TokenSet {
+    const { user, clientId, resources: granted } = grant.approval
+    const foreign = named.find((resource) => !granted.includes(resource))
+    if (foreign !== undefined)
+      throw new OAuthError('invalid_target', 'The resource is none of those that were authorized')
+    const resources = named.length > 0 ? named : granted
     const { accessTokenSeconds } = this.#terms()
     const claims = user.claims ?? {}
     const accessToken = this.issue(

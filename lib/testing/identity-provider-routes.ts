@@ -149,20 +149,21 @@ function answerGrant({ parameters, client }: EndpointCall, approving: ApprovingS
   const { approvals, scopes: known } = approving
   const grantType = parameters.get('grant_type')
   const scope = parameters.get('scope')
+  const resources = parameters.all('resource')
   if (grantType === undefined) throw new OAuthError('invalid_request', '"grant_type" is missing')
   if (!client.grantTypes.includes(grantType)) throw new OAuthError('unsupported_grant_type')
   if (grantType === 'client_credentials') {
-    const resources = parameters.all('resource')
     const scopes = grantedOf(scope, known).filter((one) => !SCOPES.includes(one))
     return approvals.forClient({ user: { subject: clientId }, clientId, scopes, resources })
   }
   if (grantType === 'refresh_token') {
-    const narrowed = scope === undefined ? undefined : parseScopes(scope)
-    return approvals.refresh(parameters.get('refresh_token'), clientId, narrowed)
+    const scopes = scope === undefined ? undefined : parseScopes(scope)
+    return approvals.refresh(parameters.get('refresh_token'), clientId, { scopes, resources })
   }
   return approvals.exchange(parameters.get('code'), {
     clientId,
     redirectUri: parameters.get('redirect_uri'),
     verifier: parameters.get('code_verifier'),
+    resources,
   })
 }
