@@ -228,7 +228,7 @@ describe('req.auth', () => {
     )
     const { url } = await site(provider, {}, (app) => {
       app.use((request, _response, next) => {
-        const { auth: given } = request as { auth?: AccessToken }
+        const { auth: given } = request as unknown as { auth?: AccessToken }
         auth = given
         // oxlint-disable-next-line typescript/no-misused-spread -- this is what the SDKs do
         spread = { ...given }

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node'
+import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { McpServer as ServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
@@ -14,7 +15,8 @@ import {
 import { type AccessToken, getAccessToken } from 'express-mcp-auth'
 
 /** A request behind the guard, its body parsed or not. */
-export type McpRequest = IncomingMessage & { auth?: AccessToken; body?: unknown }
+/** `auth` is typed as the SDK types it on Express's requests, everywhere, once its gate is imported anywhere. */
+export type McpRequest = IncomingMessage & { auth?: AuthInfo; body?: unknown }
 
 /** Answers the MCP endpoint. Nothing in it checks who calls: that is the guard's. */
 export type McpListener = (request: McpRequest, response: ServerResponse) => Promise<void>
