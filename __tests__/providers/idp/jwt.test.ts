@@ -21,6 +21,7 @@ import { createDeps } from '../../../lib/runtime/deps.js'
 import { REDIRECT_URI, type Registered, SECRET } from '../../support/authorization-server.js'
 import { configErrorOf } from '../../support/config-error.js'
 import { type Json, claimsOf, createKey, signParts } from '../../support/issuer.js'
+import { createRecorder } from '../../support/recorder.js'
 import { refusalOf, startSite } from '../../support/site.js'
 import { type Common, Vendor, type VendorSite, answer, startVendorSite } from '../../support/vendor.js'
 
@@ -771,9 +772,48 @@ describe('AzureJWTVerifier', () => {
     expect(verifier(national).challengeScopes).toEqual(['https://contoso.com/notes/mcp.use', 'openid'])
     expect(await verifier(national).verifyToken(token)).not.toBeNull()
     expect(await verifier({ ...national, tokenIssuer: ENTRA.issuer }).verifyToken(token)).toBeNull()
-    expect(verifier({ requiredScopes: [] }).requiredScopes).toEqual([])
-    const bare = new AzureJWTVerifier({ clientId: 'our-app', tenantId: TENANT })
-    expect(bare).toMatchObject({ requiredScopes: [], challengeScopes: [] })
+  })
+
+  it.each([[undefined], [[]], [['openid', 'profile']]])(
+    'J20 needs a scope of the API, or any app of the tenant could come by itself: not %j',
+    (requiredScopes) => {
+      const given = { clientId: 'our-app', tenantId: TENANT, ...(requiredScopes && { requiredScopes }) }
+      expect(configErrorOf(() => new AzureJWTVerifier(given))).toEqual({
+        code: 'ERR_MCP_AUTH_MISSING_OPTION',
+        message:
+          'AzureJWTVerifier: "requiredScopes" is missing: name a scope under "Expose an API" of the app registration, e.g. ["mcp.use"]; ' +
+          "without one, any app's own token would do",
+      })
+      const open = new AzureJWTVerifier({ ...given, allowAppTokens: true })
+      expect(open.requiredScopes).toEqual([])
+    },
+  )
+
+  it.each<[rule: string, changes: Json]>([
+    ['says so', { idtyp: 'app', roles: ['Notes.All'] }],
+    ['has no scopes', { scp: undefined, roles: ['Notes.All'] }],
+  ])(
+    'J20 refuses the token of an app by itself, which %s, unless that is allowed',
+    async (_rule, changes) => {
+      const token = accessTokenOf(rowOf('Azure'), changes)
+      const picky = verifier()
+      const { context, reasons } = createRecorder()
+      for (let time = 0; time < 2; time++) {
+        expect(picky.recall(token)).toBeUndefined()
+        expect(await picky.verifyToken(token, context)).toBeNull()
+      }
+      const reason = { stage: 'type', expected: 'a token of a user', got: 'one of an app alone' }
+      expect(reasons).toEqual([reason, reason])
+      expect(await picky.verifyToken(token)).toBeNull()
+      const open = verifier({ allowAppTokens: true })
+      expect(await open.verifyToken(token)).toMatchObject({ claims: { roles: ['Notes.All'] } })
+      expect(open.recall(token)).toMatchObject({ subject: 'pairwise-1' })
+    },
+  )
+
+  it('takes the token of a user that says so', async () => {
+    const token = accessTokenOf(rowOf('Azure'), { idtyp: 'user' })
+    expect(await verifier().verifyToken(token)).toMatchObject({ subject: 'pairwise-1' })
   })
 })
 

@@ -6,7 +6,7 @@ import type { OwnOption } from '../own-options.js'
 import type { UpstreamDescription } from '../proxy/description.js'
 import type { ProxyFacts } from '../proxy/proxy-options.js'
 import { explainEntra } from './errors.js'
-import { isApiScope, scopeNamesOf } from './tenant.js'
+import { API_SCOPE_ADVICE, isApiScope, scopeNamesOf } from './tenant.js'
 
 /** Options of both. */
 export interface EntraOptions {
@@ -26,8 +26,7 @@ export interface EntraOptions {
   readonly tokenIssuer?: string
 }
 
-const SCOPE_ADVICE =
-  'name a scope under "Expose an API" of the app registration, e.g. ["mcp.use"]; without one, tokens are for Microsoft Graph'
+const SCOPE_ADVICE = `${API_SCOPE_ADVICE}; without one, tokens are for Microsoft Graph`
 
 /** How they are read. */
 export const ENTRA_OPTIONS: Readonly<Record<keyof EntraOptions, OwnOption>> = {

@@ -54,6 +54,9 @@ const NAMED_TENANTS: ReadonlyMap<string, string> = new Map([
 /** https://learn.microsoft.com/entra/identity-platform/scopes-oidc: they belong to no API. */
 const OPENID_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 
+/** What is missing where no scope is one of an API. */
+export const API_SCOPE_ADVICE = 'name a scope under "Expose an API" of the app registration, e.g. ["mcp.use"]'
+
 /** Whether a scope is one of an API, and not OpenID Connect's. */
 export function isApiScope(scope: string): boolean {
   return !OPENID_SCOPES.includes(scope)
