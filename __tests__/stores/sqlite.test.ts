@@ -369,6 +369,7 @@ describe('libsqlDriver', () => {
 
   it('tells one that is not installed from one that is broken', async () => {
     expect(await libsqlDriver(failing('ERR_MODULE_NOT_FOUND'))()).toBeUndefined()
+    expect(await libsqlDriver(failing('MODULE_NOT_FOUND'))()).toBeUndefined()
     await expect(libsqlDriver(failing('ERR_DLOPEN_FAILED'))()).rejects.toThrow('ERR_DLOPEN_FAILED')
   })
 })

@@ -1,7 +1,7 @@
 // Opens a SQLite file with what is there: node:sqlite, or libsql where Node has none.
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { createRequire, isBuiltin } from 'node:module'
+import { dirname, join } from 'node:path'
 import { ConfigError } from '../protocol/errors.js'
 import { makePrivateDirectory } from '../runtime/project.js'
 
@@ -33,6 +33,9 @@ const nodeSqlite: SqliteDriver = () => {
   return Promise.resolve(builtIn?.DatabaseSync)
 }
 
+/** As modules say it, and as a bundle does that made them CommonJS. */
+const NOT_THERE: ReadonlySet<unknown> = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
+
 /** An optional peer, so it may be missing. */
 export function libsqlDriver(
   load: () => Promise<{ readonly default: new (path: string) => OpenedDatabase }> = () => import('libsql'),
@@ -41,7 +44,7 @@ export function libsqlDriver(
     try {
       return (await load()).default
     } catch (error) {
-      if ((error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND') return undefined
+      if (NOT_THERE.has((error as { code?: unknown }).code)) return undefined
       throw error
     }
   }
@@ -91,12 +94,18 @@ export function requireDriver(isThere: (name: string) => boolean = isInstalled):
 }
 
 function isInstalled(name: string): boolean {
-  const require = createRequire(import.meta.url)
-  try {
-    require.resolve(name)
-    return true
-  } catch {
-    return false
+  // In a bundle this module has no URL, or that of another machine: then what is beside the program counts.
+  return isBuiltin(name) || [import.meta.url, join(process.cwd(), 'package.json')].some(resolves(name))
+}
+
+function resolves(name: string): (from: string) => boolean {
+  return (from) => {
+    try {
+      createRequire(from).resolve(name)
+      return true
+    } catch {
+      return false
+    }
   }
 }
 
