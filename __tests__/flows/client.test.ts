@@ -1,6 +1,8 @@
 // Our client over the clients of both SDKs, against real servers: from the first refusal to the last call.
-import { afterEach, describe, expect, it } from '@jest/globals'
-import type { OAuth, OAuthOptions } from 'express-mcp-auth/client'
+import { afterEach, describe, expect, it, test } from '@jest/globals'
+import type { RequestHandler } from 'express'
+import type { OAuthProviderOptions } from 'express-mcp-auth'
+import { type OAuth, type OAuthOptions, authFetch } from 'express-mcp-auth/client'
 import {
   type ClientStand,
   type Connected,
@@ -13,6 +15,8 @@ import {
   v2,
 } from '../support/client-stand.js'
 import type { Caller } from '../support/mcp-servers.js'
+import { type Program, bundled, startProgram } from '../support/process.js'
+import { startServer } from '../support/site.js'
 
 const opened: (() => unknown)[] = []
 afterEach(async () => {
@@ -127,4 +131,330 @@ describe.each([v1, v2])('$name', (generation) => {
       ['notes:read', 'notes:write', 'offline_access'],
     ])
   })
+
+  it('L1 opens nothing that is no web address, or might mean something to a shell', async () => {
+    for (const endpoint of [
+      'javascript:alert(1)//',
+      'file:///etc/passwd',
+      'a:$(touch x)?',
+      'http://login.example.com/authorize',
+      'https://login.example.com/$(touch%20x)',
+      'https://user@login.example.com/',
+    ]) {
+      const at = await stand({}, {}, rewritingMetadata({ authorization_endpoint: endpoint }))
+      const visitor = new Visitor()
+
+      await expect(connect(generation, clientOf(at, visitor))).rejects.toThrow()
+
+      expect([endpoint, visitor.opened]).toEqual([endpoint, []])
+      expect(at.tokenRequests()).toEqual([])
+    }
+  })
+
+  it('L2 C-15 registers anew where the server moved to another authorization server, which learns nothing of before', async () => {
+    const { at, old, next } = await movingServer()
+    const auth = clientOf(at, new Visitor())
+    await expect(connect(generation, auth)).rejects.toThrow()
+    const before = old.tokenRequests().length
+    const known = await auth.tokens({ issuer: old.url })
+    at.move()
+
+    await expect(connect(generation, auth)).rejects.toThrow()
+
+    expect(before).toBeGreaterThan(0)
+    expect(next.asked.some(({ path }) => path === '/register')).toBe(true)
+    const told = JSON.stringify(
+      next.asked.map(({ form, json, authorization }) => [String(form), json, authorization]),
+    )
+    const secrets = [known?.access_token, known?.refresh_token, ...clientIdsOf(old)]
+    expect(secrets.length).toBeGreaterThan(2)
+    for (const secret of secrets) expect(told).not.toContain(secret)
+  })
+
+  it('L2 C-15 sends a secret to no other authorization server than the one that it was for', async () => {
+    const configured = { clientId: 'desk', clientSecret: 'a secret of the desk' }
+    const clients = [{ ...configured, redirectUris: ['http://127.0.0.1/callback'] }]
+    const { at, old, next } = await movingServer({ clients })
+    const auth = clientOf(at, new Visitor(), configured)
+    await expect(connect(generation, auth)).rejects.toThrow()
+    expect(old.tokenRequests().length).toBeGreaterThan(0)
+    at.move()
+
+    await expect(connect(generation, auth)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+    const bound = clientOf(at, new Visitor(), { ...configured, issuer: old.url })
+    await expect(connect(generation, bound)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+
+    expect(next.asked.filter(({ method }) => method === 'POST')).toEqual([])
+  })
+
+  it('L3 sends no token on to another origin', async () => {
+    const asked: (string | undefined)[] = []
+    const elsewhere = await startServer((request, response) => {
+      asked.push(request.headers.authorization)
+      response.end()
+    })
+    opened.push(elsewhere.close)
+    let isMoved = false
+    const at = await stand({}, {}, (request, response, next) => {
+      if (isMoved && request.path === '/mcp') response.redirect(307, `${elsewhere.url}/mcp`)
+      else next()
+    })
+    const connected = await connect(generation, clientOf(at))
+    isMoved = true
+
+    await expect(connected.call('whoami')).rejects.toThrow()
+
+    expect(asked).toEqual([])
+  })
+
+  it.each([
+    ['says nothing of S256', { code_challenge_methods_supported: undefined }, 'no_pkce'],
+    ['knows plain alone', { code_challenge_methods_supported: ['plain'] }, undefined],
+    ['speaks for another issuer', { issuer: 'https://login.example.com' }, undefined],
+  ])('L4 goes nowhere where the metadata %s', async (_what, metadata, code) => {
+    const at = await stand({}, {}, rewritingMetadata(metadata))
+    const visitor = new Visitor()
+
+    await expect(connect(generation, clientOf(at, visitor))).rejects.toMatchObject({ ...(code && { code }) })
+
+    expect(visitor.opened).toEqual([])
+    expect(at.tokenRequests()).toEqual([])
+  })
+
+  it('C-05 goes on where the developer knows that S256 is known', async () => {
+    const at = await stand({}, {}, rewritingMetadata({ code_challenge_methods_supported: undefined }))
+    const auth = clientOf(at, new Visitor(), { dangerouslyAllowUnadvertisedPkce: true })
+    expect(whoIn(await (await connect(generation, auth)).call('whoami'))).toBe('id-ada')
+  })
+
+  it('L4 goes nowhere where the metadata of the server is that of another', async () => {
+    const at = await stand({}, {}, (request, response, next) => {
+      if (request.path.startsWith('/.well-known/oauth-protected-resource'))
+        response.json({ resource: 'https://other.example.com/mcp', authorization_servers: [at.url] })
+      else next()
+    })
+    const visitor = new Visitor()
+
+    await expect(connect(generation, clientOf(at, visitor))).rejects.toThrow('other.example.com')
+
+    expect(visitor.opened).toEqual([])
+    expect(at.asked.filter(({ path }) => path !== '/mcp' && !path.startsWith('/.well-known'))).toEqual([])
+  })
+
+  it.each([
+    ['of another issuer', 'https://login.example.com'],
+    ['with a slash more', undefined],
+    ['that is missing, where it was promised', null],
+  ])('L4 A12 sends no code that comes with an iss %s', async (_what, iss) => {
+    const at = await stand()
+    const visitor = new Visitor()
+    const auth = clientOf(at, visitor, {
+      openBrowser: async (url) => {
+        const back = await visitor.browser.grant(url, String(url.searchParams.get('redirect_uri')), 'ada')
+        if (iss === null) back.searchParams.delete('iss')
+        else back.searchParams.set('iss', iss ?? `${at.url}/`)
+        back.searchParams.set('error_description', 'shown to nobody')
+        await visitor.arrive(back)
+      },
+    })
+
+    await expect(connect(generation, auth)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+
+    expect(at.tokenRequests()).toEqual([])
+    expect(visitor.shown).toEqual([
+      expect.objectContaining({ status: 400, html: expect.not.stringContaining('shown to nobody') }),
+    ])
+  })
+
+  it('L4 C-08 overlooks whoever comes with another state, and waits on', async () => {
+    const at = await stand()
+    const visitor = new Visitor()
+    const auth = clientOf(at, visitor, {
+      openBrowser: async (url) => {
+        const forged = new URL(String(url.searchParams.get('redirect_uri')))
+        forged.search = '?code=stolen&state=guessed'
+        await visitor.arrive(forged)
+        await visitor.open(url)
+      },
+    })
+
+    expect(whoIn(await (await connect(generation, auth)).call('whoami'))).toBe('id-ada')
+
+    expect(visitor.shown.map(({ status }) => status)).toEqual([400, 200])
+    expect(at.tokenRequests().map((form) => form.get('code'))).not.toContain('stolen')
+  })
+
+  it('tells that somebody said no', async () => {
+    const at = await stand()
+    const visitor = new Visitor()
+    const auth = clientOf(at, visitor, {
+      openBrowser: async (url) => {
+        const back = new URL(String(url.searchParams.get('redirect_uri')))
+        back.searchParams.set('error', 'access_denied')
+        back.searchParams.set('error_description', '<b>not today</b>')
+        back.searchParams.set('state', String(url.searchParams.get('state')))
+        back.searchParams.set('iss', at.url)
+        await visitor.arrive(back)
+      },
+    })
+
+    await expect(connect(generation, auth)).rejects.toMatchObject({
+      code: 'sign_in_refused',
+      error: 'access_denied',
+    })
+
+    const [page] = visitor.shown
+    expect(page?.status).toBe(400)
+    expect(page?.html).toContain('access_denied: &#60;b&#62;not today')
+    expect(at.tokenRequests()).toEqual([])
+  })
+
+  it('signs in with a client that was registered by hand', async () => {
+    const clientSecret = 'a+secret/of%a desk=='
+    const clients = [{ clientId: 'the desk', clientSecret, redirectUris: ['http://127.0.0.1/callback'] }]
+    const at = await stand({ clients })
+    const auth = clientOf(at, new Visitor(), { clientId: 'the desk', clientSecret })
+
+    expect(whoIn(await (await connect(generation, auth)).call('whoami'))).toBe('id-ada')
+
+    expect(at.asked.filter(({ path }) => path === '/register')).toEqual([])
+  })
+
+  it('C-11 gives up where signing in changes nothing', async () => {
+    const at = await stand({}, {}, (request, response, next) => {
+      if (request.path === '/mcp' && request.headers.authorization !== undefined)
+        response
+          .status(403)
+          .set('www-authenticate', 'Bearer error="insufficient_scope", scope="notes:read"')
+          .end()
+      else next()
+    })
+    const visitor = new Visitor()
+
+    await expect(connect(generation, clientOf(at, visitor))).rejects.toThrow()
+
+    expect(visitor.opened.length).toBeLessThanOrEqual(3)
+  })
+
+  it('opens one browser where several transports need somebody to sign in, and sends the code once', async () => {
+    const at = await stand()
+    const visitor = new Visitor()
+    const auth = clientOf(at, visitor)
+
+    const connected = await Promise.all([connect(generation, auth), connect(generation, auth)])
+
+    for (const each of connected) expect(whoIn(await each.call('whoami'))).toBe('id-ada')
+    expect(visitor.opened).toHaveLength(1)
+    expect(at.tokenRequests('authorization_code')).toHaveLength(1)
+  })
+
+  it('A6 signs in anew where a grant was revoked', async () => {
+    const at = await stand({ accessTokenSeconds: 600 })
+    const visitor = new Visitor()
+    const auth = clientOf(at, visitor)
+    const connected = await connect(generation, auth)
+    await at.provider.revokeUser('id-ada')
+    at.clock.advance(1)
+
+    expect(whoIn(await connected.callAuthorized('whoami'))).toBe('id-ada')
+
+    expect(visitor.opened).toHaveLength(2)
+  })
 })
+
+test('A6 two processes that share tokens renew them once between them', async () => {
+  const waiting: (() => void)[] = []
+  const at = await stand({}, {}, (request, response, next) => {
+    if (request.path !== '/go') return next()
+    waiting.push(() => response.end())
+    if (waiting.length === 2) for (const go of waiting) go()
+  })
+  const directory = temporaryDirectory()
+  opened.push(directory.remove)
+  await connect(v2, clientOf(at, new Visitor(), { storageDirectory: directory.path }))
+  const file = await bundled('__tests__/support/client-contender.ts')
+  const programs: Program[] = [1, 2].map(() => startProgram(file, [at.serverUrl, directory.path, '3590'], {}))
+  opened.push(...programs.map((program) => () => program.stop()))
+
+  const lines = await Promise.all(programs.map((program) => program.printed(/^called .*|.*Error.*/m)))
+
+  expect(lines.map(([line]) => line)).toEqual(Array.from({ length: 2 }, () => 'called as id-ada, opened 0'))
+  expect(at.tokenRequests('refresh_token')).toHaveLength(1)
+  expect(at.events).not.toContainEqual(expect.objectContaining({ type: 'grant.revoked' }))
+})
+
+test('authFetch goes by what somebody signed in for', async () => {
+  const at = await stand({ accessTokenSeconds: 600 })
+  const auth = clientOf(at)
+  await connect(v2, auth)
+  const before = await auth.getToken()
+  at.clock.advance(400)
+  const response = await authFetch(auth)(`${at.url}/mcp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami"}}',
+  })
+  expect(response.status).toBe(200)
+  await auth.renew('another')
+  expect(await auth.getToken()).toBe(before)
+  await auth.renew(before)
+  expect(await auth.getToken()).not.toBe(before)
+  await auth.signOut()
+  await expect(auth.getToken()).rejects.toMatchObject({ code: 'not_signed_in' })
+})
+
+/** Ours issue tokens for their own app alone; these take another one's for theirs. */
+const forAnyResource: RequestHandler = (request, _response, next) => {
+  const own = `http://${request.headers.host}/mcp`
+  request.url = request.url.replace(/\bresource=[^&]*/, `resource=${encodeURIComponent(own)}`)
+  const form = request.body as Record<string, string> | undefined
+  if (form?.['resource'] !== undefined) form['resource'] = own
+  next()
+}
+
+/** A server that lets nobody in, and names one authorization server and then another. */
+async function movingServer(options: Partial<OAuthProviderOptions> = {}): Promise<{
+  at: ClientStand & { move(): void }
+  old: ClientStand
+  next: ClientStand
+}> {
+  let issuer = ''
+  const server = await startServer((request, response) => {
+    if (request.url?.startsWith('/.well-known/oauth-protected-resource') === true)
+      response.end(JSON.stringify({ resource: `${server.url}/mcp`, authorization_servers: [issuer] }))
+    else response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end()
+  })
+  opened.push(server.close)
+  const resourceUrl = `${server.url}/mcp`
+  const old = await stand(options, {}, forAnyResource)
+  const next = await stand(options, {}, forAnyResource)
+  issuer = old.url
+  const move = (): void => void (issuer = next.url)
+  return { at: { ...old, serverUrl: resourceUrl, move }, old, next }
+}
+
+/** Answers metadata of the authorization server with some of it replaced. */
+function rewritingMetadata(replaced: Readonly<Record<string, unknown>>): RequestHandler {
+  return (request, response, next) => {
+    if (!/^\/\.well-known\/(?:oauth-authorization-server|openid-configuration)/.test(request.path))
+      return next()
+    const url = `http://${request.headers.host}`
+    response.json({
+      issuer: url,
+      authorization_endpoint: `${url}/authorize`,
+      token_endpoint: `${url}/token`,
+      registration_endpoint: `${url}/register`,
+      response_types_supported: ['code'],
+      code_challenge_methods_supported: ['S256'],
+      jwks_uri: `${url}/.well-known/jwks.json`,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+      ...replaced,
+    })
+  }
+}
+
+/** IDs that clients were given, or came with. */
+function clientIdsOf(at: ClientStand): string[] {
+  return at.tokenRequests().map((form) => String(form.get('client_id')))
+}

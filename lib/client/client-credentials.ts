@@ -43,8 +43,6 @@ const KNOWN = [
   'audience', 'resource', 'timeoutSeconds', 'deps',
 ] as const // prettier-ignore
 
-/** Asked for anew so long before its end, or a request might still be under way when it comes. */
-const EARLY_SECONDS = 30
 /** Of a token that does not say how long it lives. */
 const DEFAULT_SECONDS = 300
 
@@ -79,7 +77,7 @@ export class ClientCredentials {
   readonly #deps: Deps
   readonly #flight = new SingleFlight<IssuedToken>()
   #token: IssuedToken | undefined
-  /** Seconds for which it is kept, as a point in time in milliseconds. */
+  /** Milliseconds since the epoch. */
   #freshUntil = 0
   #target: Target | undefined
   #resourceMetadataUrl: string | undefined
@@ -147,10 +145,7 @@ export class ClientCredentials {
     const { tokenEndpoint } = target
     const request = { tokenEndpoint, form, headers, timeoutSeconds: this.#timeoutSeconds }
     const token = await requestToken(request, this.#deps)
-    const now = this.#deps.now()
-    const seconds = token.expiresAt === undefined ? DEFAULT_SECONDS : (token.expiresAt - now) / 1000
-    // One that lives shorter than that is used for half of its life.
-    this.#freshUntil = now + Math.max(seconds - EARLY_SECONDS, seconds / 2) * 1000
+    this.#freshUntil = token.renewAt ?? this.#deps.now() + DEFAULT_SECONDS * 1000
     this.#token = token
     return token
   }

@@ -14,6 +14,8 @@ export interface TokenRecord {
   readonly tokenType: string
   /** Milliseconds since the epoch: a lifetime says nothing to whoever reads it later. */
   readonly expiresAt?: number | undefined
+  /** From when on it is worth renewing them. */
+  readonly renewAt?: number | undefined
   readonly refreshToken?: string | undefined
   readonly idToken?: string | undefined
   readonly scope?: string | undefined

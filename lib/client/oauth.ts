@@ -53,8 +53,10 @@ export class OAuth {
   /** What the SDK found out last. */
   #discovery: DiscoveryState | undefined
   #found: ServerRecord | undefined
-  /** The client that the SDK was given last, or gave. */
+  /** The clients that the SDK was given, or gave, by their IDs: of several requests at once each may have registered one. */
+  readonly #clients = new Map<string, StoredClient>()
   #client: StoredClient | undefined
+  #beginning: Promise<void> | undefined
   /** By their challenges: of several requests at once one is followed, and its verifier is the one that counts. */
   readonly #verifiers = new Map<string, string>()
   #signIn: SignIn | undefined
@@ -205,14 +207,15 @@ export class OAuth {
     const found = await this.#where(context)
     if (found === undefined) return undefined
     this.#isAsking = context === undefined
-    this.#client = await this.#clientFor(found)
-    return this.#client
+    const client = await this.#clientFor(found)
+    if (client !== undefined) this.#know(client)
+    return client
   }
 
   async saveClientInformation(client: StoredClient, context?: IssuerContext): Promise<void> {
     const found = await this.#where(context)
     if (found === undefined || this.#settings.configured !== undefined) return
-    this.#client = client
+    this.#know(client)
     await this.#credentials.keepRegistration(found.issuer, { client, port: this.#callback.listening })
   }
 
@@ -226,16 +229,23 @@ export class OAuth {
   }
 
   /** Opens the browser, unless somebody is away in it already. */
-  async redirectToAuthorization(asked: URL): Promise<void> {
-    if (this.#signIn?.waiting === true) return
-    const url = new URL(asked)
+  async redirectToAuthorization(url: URL): Promise<void> {
+    if (this.#beginning === undefined && this.#signIn?.waiting === true) return
+    this.#beginning ??= this.#begin(new URL(url)).finally(() => {
+      this.#beginning = undefined
+    })
+    await this.#beginning
+  }
+
+  async #begin(url: URL): Promise<void> {
     checkAuthorizationUrl(url)
     const discovery = this.#discovery
     const verifier = this.#verifiers.get(url.searchParams.get('code_challenge') ?? '')
+    const client = this.#clients.get(url.searchParams.get('client_id') ?? '')
     if (
       discovery === undefined ||
       this.#found === undefined ||
-      this.#client === undefined ||
+      client === undefined ||
       verifier === undefined
     )
       throw new ClientError('discovery_failed', 'This is not a sign-in that the SDK has begun')
@@ -248,10 +258,11 @@ export class OAuth {
       redirectUrl: callback.url,
       scope: url.searchParams.get('scope') ?? undefined,
       issuer: this.#found.issuer,
-      client: this.#client,
+      client,
       discovery,
     })
     this.#verifiers.clear()
+    this.#clients.clear()
     this.#signIn = signIn
     this.#callback.await(signIn, callback)
     try {
@@ -301,11 +312,13 @@ export class OAuth {
 
   async saveTokens(tokens: StoredTokens, context?: IssuerContext): Promise<void> {
     const found = await this.#where(context)
-    const discovery = this.#signIn?.over === false ? this.#signIn.facts.discovery : this.#discovery
-    if (found === undefined || discovery === undefined || this.#client === undefined)
+    const signIn = this.#signIn?.over === false ? this.#signIn.facts : undefined
+    const discovery = signIn?.discovery ?? this.#discovery
+    const client = signIn?.client ?? this.#client
+    if (found === undefined || discovery === undefined || client === undefined)
       throw new ClientError('discovery_failed', 'These tokens are not those of a server that is known')
     const key = this.#keyOf(found)
-    const origin = { found, discovery, client: this.#client, scope: this.#signIn?.facts.scope }
+    const origin = { found, discovery, client, scope: signIn?.scope }
     const record = buildRecord(tokens, origin, this.#deps.now())
     this.#isAsking = false
     const lease = this.#lease
@@ -314,12 +327,12 @@ export class OAuth {
       await this.#credentials.tokens.put(key, record, this.#credentials.expiresAt)
       this.#endSignIn()
     } else {
-      const { client, scope, idToken } = lease.read.data
+      const { client: owner, scope, idToken } = lease.read.data
       // The SDK fills in what it sent where no new one came; but what was sent is not what it knows of.
       const refreshToken = record.refreshToken === lease.asked ? lease.refreshToken : record.refreshToken
       await this.#renewal.keep(key, lease.read, {
         ...record,
-        client,
+        client: owner,
         refreshToken,
         scope: tokens.scope ?? scope,
         idToken: record.idToken ?? idToken,
@@ -350,11 +363,13 @@ export class OAuth {
     work: (isAgain: boolean) => Promise<Result>,
   ): Promise<Result> {
     for (let signIns = 0; ; signIns++) {
+      const before = this.#signIn
       try {
         return await work(signIns > 0)
       } catch (error) {
         const signIn = this.#signIn
-        if (signIn === undefined || signIn.over) throw error
+        // One that ended meanwhile says better why.
+        if (signIn === undefined || (signIn.over && signIn === before)) throw error
         if (signIns === MOST_SIGN_INS) throw tooManySignIns(error)
         await this.#finish(signIn, transport())
       }
@@ -453,6 +468,11 @@ export class OAuth {
   async #knownPort(): Promise<number | undefined> {
     const found = await this.#where()
     return found && (await this.#credentials.registration(found.issuer))?.data.port
+  }
+
+  #know(client: StoredClient): void {
+    this.#clients.set(client.client_id, client)
+    this.#client = client
   }
 
   #endSignIn(): void {

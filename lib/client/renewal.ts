@@ -11,8 +11,6 @@ import { authenticateClient, requestToken } from './token-request.js'
 const LEASE_MILLISECONDS = 30_000
 const REQUEST_SECONDS = 20
 const POLL_MILLISECONDS = 50
-/** Renewed so long before the end, or a request might still be under way when it comes. */
-const EARLY_MILLISECONDS = 30_000
 
 /** A renewal that others wait for. */
 export interface Lease {
@@ -35,12 +33,8 @@ export class Renewal {
   }
 
   /** Whether tokens are at their end, or nearly. */
-  isDue({ expiresAt, refreshToken }: TokenRecord): boolean {
-    return (
-      refreshToken !== undefined &&
-      expiresAt !== undefined &&
-      expiresAt - EARLY_MILLISECONDS <= this.#deps.now()
-    )
+  isDue({ refreshToken, renewAt }: TokenRecord): boolean {
+    return refreshToken !== undefined && renewAt !== undefined && renewAt <= this.#deps.now()
   }
 
   /**
@@ -73,8 +67,15 @@ export class Renewal {
       const { refreshToken: next = refreshToken, ...issued } = await stayAwake(
         requestToken(request, this.#deps),
       )
-      const { scope = read.data.scope, expiresAt } = issued
-      return await this.keep(key, read, { ...read.data, ...issued, expiresAt, scope, refreshToken: next })
+      const { scope = read.data.scope, expiresAt, renewAt } = issued
+      return await this.keep(key, read, {
+        ...read.data,
+        ...issued,
+        expiresAt,
+        renewAt,
+        scope,
+        refreshToken: next,
+      })
     } catch (error) {
       return this.#giveUp(key, read, error)
     }

@@ -1,4 +1,5 @@
 // Tokens as the SDKs have them, and as they are kept: a lifetime there is a point in time here.
+import { earlyFrom } from './token-request.js'
 import type { ServerRecord, TokenRecord } from './credentials.js'
 import type { DiscoveryState, StoredClient, StoredTokens } from './sdk-types.js'
 
@@ -36,6 +37,7 @@ export function buildRecord(tokens: StoredTokens, origin: TokenOrigin, now: numb
     accessToken: tokens.access_token,
     tokenType: tokens.token_type,
     expiresAt: lifetime === undefined ? undefined : now + lifetime * 1000,
+    renewAt: earlyFrom(now, lifetime),
     refreshToken: tokens.refresh_token,
     idToken: tokens.id_token,
     // RFC 6749 5.1: left out where it is what was asked for.

@@ -21,6 +21,8 @@ export interface IssuedToken {
   readonly tokenType: string
   /** Milliseconds since the epoch. */
   readonly expiresAt?: number | undefined
+  /** From when on it is worth asking for another. */
+  readonly renewAt?: number | undefined
   readonly refreshToken?: string | undefined
   readonly scope?: string | undefined
 }
@@ -67,6 +69,14 @@ export function authenticateClient(
 /** RFC 6749 2.3.1 wants both encoded as in a form, before they are joined. */
 function formEncode(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1)
+}
+
+/** A request might still be under way when a token ends. One that lives shorter than that is used for half of its life. */
+const EARLY_SECONDS = 30
+
+/** When a token that was issued now is worth renewing, in milliseconds since the epoch. */
+export function earlyFrom(now: number, lifetime: number | undefined): number | undefined {
+  return lifetime === undefined ? undefined : now + Math.max(lifetime - EARLY_SECONDS, lifetime / 2) * 1000
 }
 
 /** One request for a token. */
@@ -137,7 +147,7 @@ function readAnswer({ status, json }: JsonAnswer, url: string, asked: number): I
     tokenType: text('token_type') ?? 'Bearer',
     refreshToken: text('refresh_token'),
     scope: text('scope'),
-    ...(lifetime >= 0 && { expiresAt: asked + lifetime * 1000 }),
+    ...(lifetime >= 0 && { expiresAt: asked + lifetime * 1000, renewAt: earlyFrom(asked, lifetime) }),
   }
 }
 
