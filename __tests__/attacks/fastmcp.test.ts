@@ -182,7 +182,7 @@ describe('advisories', () => {
     expect(expectError(told, site, 'server_error')).not.toMatch(/alert|script>/)
   })
 
-  test('CVE-2025-62801 CVE-2025-64340 nothing here installs anything or starts a process', () => {
+  test('CVE-2025-62801 CVE-2025-64340 nothing here installs anything, and the one thing that starts a program starts no shell', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Json
     expect(manifest).not.toHaveProperty('bin')
     expect(Object.keys(manifest['scripts'] as Json).filter((name) => /install/.test(name))).toEqual([])
@@ -195,7 +195,9 @@ describe('advisories', () => {
         readFileSync(join('lib', name), 'utf8'),
       ),
     )
-    expect(starts).toEqual([])
+    // It opens a browser, with the URL as one argument: __tests__/client/open-browser.test.ts.
+    expect(starts).toEqual(['client/open-browser.ts'])
+    expect(readFileSync('lib/client/open-browser.ts', 'utf8')).toContain('shell: false')
   })
 
   test('GHSA-5h2m-4q8j-pqpj CVE-2025-69196 tokens are for one resource, which is heeded at every step', async () => {
