@@ -56,7 +56,7 @@ export class CallbackPort {
   async listen(known: number | undefined): Promise<CallbackServer> {
     if (this.#server !== undefined) return this.#server
     const { callbackHost: host, callbackPort, clientName } = this.#settings
-    const port = callbackPort ?? known ?? 0
+    const port = callbackPort ?? known ?? this.#last ?? 0
     const server = await CallbackServer.listen({ host, port }, clientName).catch((error: unknown) => {
       if (callbackPort !== undefined) throw error
       return CallbackServer.listen({ host, port: 0 }, clientName)

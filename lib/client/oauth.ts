@@ -449,7 +449,9 @@ export class OAuth {
     const owner = (await this.#credentials.tokens.get(this.#keyOf(found)))?.data.client
     if (owner !== undefined) return owner
     const known = (await this.#credentials.registration(found.issuer))?.data
-    const isElsewhere = this.#callback.listening !== undefined && known?.port !== this.#callback.listening
+    const port = this.#callback.listening
+    // Servers that compare ports would not send anybody back here.
+    const isElsewhere = port !== undefined && known?.port !== undefined && known.port !== port
     return known?.client.client_id !== this.clientMetadataUrl && isElsewhere ? undefined : known?.client
   }
 
