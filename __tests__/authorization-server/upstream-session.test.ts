@@ -500,6 +500,17 @@ describe('a renewal', () => {
     expect(test.upstream.count('refresh')).toBe(0)
   })
 
+  it('K2 is tried where a token cannot be judged any more, once it is a minute old', async () => {
+    const test = createProxyServer()
+    const { access_token: token } = await test.tokens()
+    test.upstream.next('identify', away)
+    expect(await refusal(test.server.tokens.verify(token))).toEqual(AWAY)
+    test.clock.advance(60)
+    test.upstream.next('identify', away)
+    expect(await alive(test, token)).toBe(true)
+    expect(test.upstream.count('refresh')).toBe(1)
+  })
+
   it('P7 that grants less takes it from the grant, also where only the verifier tells', async () => {
     const test = createProxyServer()
     const { refresh_token: refreshToken, grantId } = await test.tokens()

@@ -37,13 +37,18 @@ export async function findUpstream(
     if (session === undefined) return undefined
     const { kept } = session
     if (isFresh || !isEnding(kept, server)) {
-      const user = await identify(session, grant.data, server, context)
+      const isOld = server.deps.now() - kept.obtainedAt >= REFUSED_AGAIN_MILLISECONDS
+      const mayRenew = !isFresh && kept.renewable && isOld
+      const user = await identify(session, grant.data, server, context).catch((error: unknown) => {
+        // What cannot be judged, e.g. since its key was withdrawn, may be followed by what can.
+        if (!mayRenew) throw error
+        return undefined
+      })
       if (user !== undefined) {
         if (isFresh) await keepGranted(grantId, grant, { ...session, user }, server)
         return { ...session, user }
       }
-      const isOld = server.deps.now() - kept.obtainedAt >= REFUSED_AGAIN_MILLISECONDS
-      if (isFresh || !kept.renewable || !isOld) return undefined
+      if (!mayRenew) return undefined
     }
     grant = await renew(grantId, kept.round, server, context)
   }
