@@ -163,11 +163,8 @@ describe('authFetch', () => {
   })
 
   it('follows no circle', async () => {
-    const ask = authFetch(new BearerAuth('one'), (input, init) =>
-      Promise.resolve(
-        new Response(null, { status: 302, headers: { location: String(input) }, ...(init && {}) }),
-      ),
-    )
+    const answer = (): Response => new Response(null, { status: 302, headers: { location: '/mcp' } })
+    const ask = authFetch(new BearerAuth('one'), () => Promise.resolve(answer()))
     await expect(ask('https://api.example.com/mcp')).rejects.toThrow('too often')
   })
 

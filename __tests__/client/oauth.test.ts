@@ -66,7 +66,7 @@ function stand(options: Partial<OAuthOptions> = {}): Stand {
         deps: {
           ...clock,
           fetch: (_url, init) => {
-            forms.push(new URLSearchParams(String(init?.body)))
+            forms.push(new URLSearchParams(init?.body as string))
             return Promise.resolve().then(() => test.answer())
           },
         },

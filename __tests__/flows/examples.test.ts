@@ -52,10 +52,10 @@ afterEach(async () => {
   process.env = { ...environment }
 })
 
-/** Names of all examples but those that are tests themselves, which `testing/recipes` runs. */
+/** Names of all examples but those that `testing/recipes` and `flows/client-examples` run. */
 function listExamples(): string[] {
   return readdirSync(folder)
-    .filter((file) => file.endsWith('.ts') && !file.startsWith('testing-'))
+    .filter((file) => file.endsWith('.ts') && !/^(?:testing|client)-/.test(file))
     .map((file) => file.slice(0, -'.ts'.length))
 }
 

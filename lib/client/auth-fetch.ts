@@ -27,12 +27,13 @@ const MOST_REDIRECTS = 5
  * A fetch that adds the token to requests for one origin. Requests to others go as they are. Where the server does not take the token it
  * is renewed, once.
  *
+ * @param ask makes the requests. Default: `fetch`
  * @throws ClientError `redirected` where a request with a token would be sent on to another origin
  * @example const response = await authFetch(auth)('https://api.example.com/mcp', { method: 'POST', body })
  */
 export function authFetch(
   auth: TokenSource,
-  fetch: AuthFetch = createDeps().fetch,
+  ask: AuthFetch = createDeps().fetch,
   options: AuthFetchOptions = {},
 ): AuthFetch {
   if (typeof (auth as Partial<TokenSource> | undefined)?.getToken !== 'function') {
@@ -46,8 +47,8 @@ export function authFetch(
     home ??= url.origin
     const own = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
     // Whoever brings credentials of their own means them.
-    if (url.origin !== home || own.has('authorization')) return fetch(input, init)
-    const call: Call = { input, init, headers: own, fetch }
+    if (url.origin !== home || own.has('authorization')) return ask(input, init)
+    const call: Call = { input, init, headers: own, ask }
     const token = await auth.getToken()
     const response = await send(call, token)
     if (response.status !== 401 || auth.renew === undefined || !isRepeatable(call)) return response
@@ -63,7 +64,7 @@ interface Call {
   readonly input: string | URL | Request
   readonly init: RequestInit | undefined
   readonly headers: Headers
-  readonly fetch: AuthFetch
+  readonly ask: AuthFetch
 }
 
 /** A stream is gone once it was sent. */
@@ -71,14 +72,14 @@ function isRepeatable({ init }: Call): boolean {
   return !(init?.body instanceof ReadableStream)
 }
 
-async function send({ input, init, headers, fetch }: Call, token: string): Promise<Response> {
+async function send({ input, init, headers, ask }: Call, token: string): Promise<Response> {
   const sent = new Headers(headers)
   sent.set('authorization', `Bearer ${token}`)
   const mode = init?.redirect ?? (input instanceof Request ? input.redirect : 'follow')
   let request: RequestInit = { ...init, headers: sent, redirect: mode === 'follow' ? 'manual' : mode }
   let target: string | URL | Request = input instanceof Request ? input.clone() : input
   for (let redirects = 0; ; redirects++) {
-    const response = await fetch(target, request)
+    const response = await ask(target, request)
     const location = mode === 'follow' ? locationOf(response) : null
     if (location === null) return response
     const from: URL = new URL(target instanceof Request ? target.url : target)

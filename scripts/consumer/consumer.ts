@@ -3,6 +3,8 @@
 import { createServer } from 'node:http'
 import * as sdkErrors from '@modelcontextprotocol/sdk/server/auth/errors.js'
 import type { OAuthTokenVerifier as VerifierV1 } from '@modelcontextprotocol/sdk/server/auth/provider.js'
+import type { AuthProvider, OAuthClientProvider as OAuthClientProviderV2 } from '@modelcontextprotocol/client'
+import type { OAuthClientProvider as OAuthClientProviderV1 } from '@modelcontextprotocol/sdk/client/auth.js'
 import type { AuthInfo as AuthInfoV1 } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import type { AuthInfo as AuthInfoV2, OAuthTokenVerifier as VerifierV2 } from '@modelcontextprotocol/server'
 import express from 'express'
@@ -29,6 +31,14 @@ import {
   requireToolScopes,
   sdkTokenVerifier,
 } from 'express-mcp-auth'
+import {
+  BearerAuth,
+  ClientCredentials,
+  ClientError,
+  OAuth,
+  authFetch,
+  tokenFromEnvironment,
+} from 'express-mcp-auth/client'
 import { ClerkProvider } from 'express-mcp-auth/providers/clerk'
 import { DiscordProvider, DiscordTokenVerifier } from 'express-mcp-auth/providers/discord'
 import { GitHubProvider, GitHubTokenVerifier } from 'express-mcp-auth/providers/github'
@@ -278,6 +288,25 @@ export {
   verifierContract,
 } from 'express-mcp-auth/testing'
 
+export {
+  type AuthFetch,
+  type AuthFetchOptions,
+  BearerAuth,
+  ClientCredentials,
+  type ClientCredentialsOptions,
+  ClientError,
+  type ClientErrorCode,
+  type ConnectingClient,
+  type FinishingTransport,
+  OAuth,
+  type OAuthOptions,
+  type PrivateKey,
+  type TokenFromEnvironmentOptions,
+  type TokenSource,
+  authFetch,
+  tokenFromEnvironment,
+} from 'express-mcp-auth/client'
+
 const issuer = 'https://login.example.com'
 const audience = 'https://api.example.com/mcp'
 
@@ -482,5 +511,21 @@ export async function testApp(): Promise<string> {
     throw error
   } finally {
     await idp.close()
+  }
+}
+
+/** Clients are what both SDK generations take. */
+const person = new OAuth({ serverUrl: 'https://api.example.com/mcp', clientName: 'Notes', scopes: ['read'] })
+export const people: { v1: OAuthClientProviderV1; v2: OAuthClientProviderV2 } = { v1: person, v2: person }
+export const programs: readonly AuthProvider[] = [
+  new BearerAuth(tokenFromEnvironment({ variable: 'TOKEN' })),
+  new ClientCredentials({ serverUrl: 'https://api.example.com/mcp', clientId: 'id', clientSecret: 'secret' }),
+]
+export async function ask(): Promise<number | string> {
+  try {
+    return (await authFetch(person)('https://api.example.com/mcp')).status
+  } catch (error) {
+    if (error instanceof ClientError) return error.code
+    throw error
   }
 }
