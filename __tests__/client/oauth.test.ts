@@ -318,6 +318,21 @@ describe('OAuth', () => {
     expect(await test.auth.getToken()).toBe('a1')
   })
 
+  it('sends a code once for each sign-in that it came back for', async () => {
+    const test = stand()
+    const form = new URLSearchParams({ code: 'always-the-same' })
+    const send = (): Promise<void> =>
+      test.auth.addClientAuthentication(new Headers(), form, `${ISSUER}/token`)
+    for (let signIns = 0; signIns < 2; signIns++) {
+      const state = String((await test.begin()).searchParams.get('state'))
+      await fetch(`${test.auth.redirectUrl}?code=always-the-same&state=${state}`)
+      await test.auth.waitForCallback()
+      await send()
+      await expect(send()).rejects.toMatchObject({ code: 'code_used' })
+      await test.auth.saveTokens(TOKENS)
+    }
+  })
+
   it('L2 C-15 gives an authorization server nothing that is of another', async () => {
     const test = stand()
     await test.signIn()

@@ -261,6 +261,11 @@ export class OAuth {
       client,
       discovery,
     })
+    // What comes back for this sign-in is new, even to those whose codes look all the same, or like one of another authorization server.
+    void signIn.answer.then(
+      (answer) => this.#usedCodes.delete(answer.get('code') ?? ''),
+      () => undefined,
+    )
     this.#verifiers.clear()
     this.#clients.clear()
     this.#signIn = signIn
