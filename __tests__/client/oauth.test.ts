@@ -349,6 +349,30 @@ describe('OAuth', () => {
     await expect(configured.clientInformation()).rejects.toMatchObject({ code: 'issuer_mismatch' })
   })
 
+  it('L2 C-02 C-09 believes no server that says that it is another, in nothing', async () => {
+    const test = stand()
+    await test.signIn()
+    const evil = test.another({ serverUrl: 'https://evil.example.com/mcp' })
+    expect(() => test.discover(evil)).toThrow(
+      expect.objectContaining({
+        code: 'discovery_failed',
+        message: `The metadata of https://evil.example.com/mcp is that of "${serverUrl}"`,
+      }),
+    )
+    expect(await evil.tokens()).toBeUndefined()
+    expect(await evil.clientInformation()).toBeUndefined()
+    await expect(evil.getToken()).rejects.toMatchObject({ code: 'not_signed_in' })
+  })
+
+  it('L2 gives a part of a server no token of the whole', async () => {
+    const test = stand()
+    await test.signIn()
+    const part = test.another({ serverUrl: `${serverUrl}/tenant` })
+    test.discover(part)
+    expect(await part.tokens()).toBeUndefined()
+    expect(await test.auth.tokens()).toMatchObject({ access_token: 'a1' })
+  })
+
   it('knows nothing before anything was found out', async () => {
     const { auth, discover } = stand()
     expect(await auth.clientInformation()).toBeUndefined()

@@ -241,6 +241,31 @@ describe.each([v1, v2])('$name', (generation) => {
     expect(at.asked.filter(({ path }) => path !== '/mcp' && !path.startsWith('/.well-known'))).toEqual([])
   })
 
+  it('L2 C-02 C-09 shows a token to no server that says that it is another', async () => {
+    const at = await stand()
+    const storageDirectory = temporaryDirectory()
+    opened.push(storageDirectory.remove)
+    const options = { storageDirectory: storageDirectory.path }
+    await connect(generation, clientOf(at, new Visitor(), options))
+    const seen: (string | undefined)[] = []
+    const evil = await startServer((request, response) => {
+      seen.push(request.headers.authorization)
+      if (request.url?.startsWith('/.well-known/oauth-protected-resource') === true)
+        response.end(JSON.stringify({ resource: at.serverUrl, authorization_servers: [at.url] }))
+      else response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end()
+    })
+    opened.push(evil.close)
+    const visitor = new Visitor()
+    const auth = clientOf({ ...at, serverUrl: `${evil.url}/mcp` }, visitor, options)
+
+    for (let n = 0; n < 2; n++)
+      await expect(connect(generation, auth)).rejects.toThrow(`is that of "${at.serverUrl}"`)
+
+    expect(seen.filter((authorization) => authorization !== undefined)).toEqual([])
+    await expect(auth.getToken()).rejects.toMatchObject({ code: 'not_signed_in' })
+    expect(visitor.opened).toEqual([])
+  })
+
   it.each([
     ['of another issuer', 'https://login.example.com'],
     ['with a slash more', undefined],

@@ -1,4 +1,4 @@
-// What a client keeps of its sign-ins: by authorization server and resource, so that nothing meant for one is sent to another.
+// What a client keeps of its sign-ins: by server, authorization server and resource, so that nothing meant for one is sent to another.
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
 import { Collection, type Stored } from '../stores/collection.js'
@@ -59,9 +59,9 @@ export class Credentials {
     this.#deps = deps
   }
 
-  /** Key of the tokens for a resource by an issuer. */
-  keyOf(issuer: string, resource: string): string {
-    return this.#key(withoutSlash(issuer), resource)
+  /** Key of the tokens that a server gets, by an issuer for a resource. Whatever a server says that it is, it gets no other server's tokens. */
+  keyOf(serverUrl: string, { issuer, resource }: ServerRecord): string {
+    return this.#key(withoutSlash(issuer), resource, serverUrl)
   }
 
   /** Whatever is kept is kept for so long, in milliseconds since the epoch. */

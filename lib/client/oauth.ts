@@ -195,7 +195,7 @@ export class OAuth {
   }
 
   saveDiscoveryState(state: DiscoveryState): void {
-    checkDiscovery(state)
+    checkDiscovery(state, this.serverUrl)
     this.#discovery = state
     this.#found = {
       issuer: state.authorizationServerMetadata?.issuer ?? state.authorizationServerUrl,
@@ -403,8 +403,8 @@ export class OAuth {
     return { ...known, issuer: context.issuer }
   }
 
-  #keyOf({ issuer, resource }: ServerRecord): string {
-    return this.#credentials.keyOf(issuer, resource)
+  #keyOf(found: ServerRecord): string {
+    return this.#credentials.keyOf(this.serverUrl, found)
   }
 
   /** The tokens that are there, renewed where they are at their end. */

@@ -42,7 +42,7 @@ export async function discoverIssuer(
   const about = await load(resourceMetadataUrl === undefined ? places : [resourceMetadataUrl], serverUrl)
   const resource = about.get('resource')
   if (typeof resource !== 'string' || !covers(resource, serverUrl))
-    throw failed(`The metadata of ${serverUrl} is that of ${JSON.stringify(resource)}`)
+    throw metadataOfAnother(serverUrl, resource)
   const issuer = chooseIssuer(about.get('authorization_servers'), question)
   const metadata = await load(metadataUrls(issuer), issuer)
   const named = metadata.get('issuer')
@@ -58,11 +58,16 @@ export async function discoverIssuer(
 }
 
 /** Whether a resource is the server, or what the server is a part of (RFC 9728 3.3, as the SDKs read it). */
-function covers(resource: string, serverUrl: string): boolean {
+export function covers(resource: string, serverUrl: string): boolean {
   if (!URL.canParse(resource)) return false
   const [outer, inner] = [new URL(resource), new URL(serverUrl)]
   const path = outer.pathname.replace(/\/?$/, '/')
   return outer.origin === inner.origin && `${inner.pathname}/`.startsWith(path)
+}
+
+/** For a server that says that it is another. */
+export function metadataOfAnother(serverUrl: string, resource: unknown): ClientError {
+  return failed(`The metadata of ${serverUrl} is that of ${JSON.stringify(resource)}`)
 }
 
 function chooseIssuer(listed: unknown, { serverUrl, issuer: expected }: DiscoveryQuestion): string {

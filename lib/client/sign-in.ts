@@ -3,6 +3,7 @@ import type { CallbackOutcome } from './callback-page.js'
 import { ClientError } from './client-error.js'
 import { sameIssuer } from './credentials.js'
 import type { DiscoveryState, ServerMetadata, StoredClient } from './sdk-types.js'
+import { covers, metadataOfAnother } from './server-discovery.js'
 
 /** What is written down before a browser leaves. */
 export interface SignInFacts {
@@ -79,14 +80,17 @@ function refuseIssuer(iss: string | null, metadata: ServerMetadata | undefined):
 }
 
 /**
+ * RFC 9728 3.3: metadata that speaks for another server would have us use the tokens for that one. The SDKs look at it too late.
  * RFC 8414 3.3: metadata that speaks for another issuer is not that of the one who was asked. SDK v1 leaves that to us.
  *
- * @throws ClientError `issuer_mismatch`
+ * @throws ClientError `discovery_failed`, `issuer_mismatch`
  */
-export function checkDiscovery({
-  authorizationServerUrl,
-  authorizationServerMetadata,
-}: DiscoveryState): void {
+export function checkDiscovery(
+  { authorizationServerUrl, authorizationServerMetadata, resourceMetadata }: DiscoveryState,
+  serverUrl: string,
+): void {
+  const resource = resourceMetadata?.resource
+  if (resource !== undefined && !covers(resource, serverUrl)) throw metadataOfAnother(serverUrl, resource)
   const issuer = authorizationServerMetadata?.issuer
   if (issuer === undefined || sameIssuer(issuer, authorizationServerUrl)) return
   throw new ClientError(
