@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Browser } from './browse.mjs'
 import { startOurServer } from './our-server.mjs'
+import { report } from './report.mjs'
 import { freePort, runSuite } from './suite.mjs'
 
 const CHECKS = [
@@ -83,12 +84,16 @@ async function run() {
       const wrong = await checkAuthorization(how, (known) =>
         startOurServer({ path, clients: [known], ...options }),
       )
-      rows.push({ client: kind, issuer: path || 'root', checks: how.checks.length, wrong: wrong.length })
-      for (const line of wrong) console.error(`${kind} client, issuer ${path || 'root'}: ${line}`)
+      rows.push({
+        requirement: path === '' ? 'issuer without a path' : 'issuer with a path',
+        with: `\`OAuthProvider\`, ${kind} client`,
+        scenarios: 2,
+        passed: how.checks.length - wrong.length,
+        wrong,
+      })
     }
   }
-  console.table(rows)
-  process.exitCode = rows.some(({ wrong }) => wrong > 0) ? 1 : 0
+  report('`authorization`', rows)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await run()

@@ -13,7 +13,11 @@ const CAPABILITIES = { elicitation: { form: { applyDefaults: true } } }
 const DOCUMENT = 'https://conformance-test.local/client-metadata.json'
 
 const [generation, serverUrl] = process.argv.slice(2)
-const { MCP_CONFORMANCE_CONTEXT = '{}', MCP_CONFORMANCE_PROTOCOL_VERSION, MCP_CONFORMANCE_SCENARIO } = process.env
+const {
+  MCP_CONFORMANCE_CONTEXT = '{}',
+  MCP_CONFORMANCE_PROTOCOL_VERSION,
+  MCP_CONFORMANCE_SCENARIO,
+} = process.env
 const context = JSON.parse(MCP_CONFORMANCE_CONTEXT)
 
 /** What the SDKs call differently. */
@@ -30,7 +34,8 @@ const SDKS = {
   },
   v2: {
     newClient() {
-      const mode = MCP_CONFORMANCE_PROTOCOL_VERSION >= '2026' ? { pin: MCP_CONFORMANCE_PROTOCOL_VERSION } : 'legacy'
+      const mode =
+        MCP_CONFORMANCE_PROTOCOL_VERSION >= '2026' ? { pin: MCP_CONFORMANCE_PROTOCOL_VERSION } : 'legacy'
       const client = new ClientV2(INFO, { capabilities: CAPABILITIES, versionNegotiation: { mode } })
       client.setRequestHandler('elicitation/create', accept)
       return client
@@ -50,8 +55,16 @@ function newAuth() {
     return new ClientCredentials({ serverUrl, clientId, ...proof })
   }
   const who =
-    clientId === undefined ? { clientMetadataUrl: DOCUMENT } : { clientId, clientSecret, ...(issuer && { issuer }) }
-  return new OAuth({ serverUrl, clientName: 'Conformance', ...who, store: new MemoryStore(), openBrowser: follow })
+    clientId === undefined
+      ? { clientMetadataUrl: DOCUMENT }
+      : { clientId, clientSecret, ...(issuer && { issuer }) }
+  return new OAuth({
+    serverUrl,
+    clientName: 'Conformance',
+    ...who,
+    store: new MemoryStore(),
+    openBrowser: follow,
+  })
 }
 
 /** The suite's authorization server asks nobody: it sends every browser straight back. */
@@ -67,7 +80,9 @@ async function useAll(client, ask) {
   const { prompts, resources, tools } = client.getServerCapabilities()
   if (tools) {
     const { tools: offered } = await ask(() => client.listTools())
-    const calls = context.toolCalls ?? offered.map(({ name, inputSchema }) => ({ name, arguments: argumentsFor(inputSchema) }))
+    const calls =
+      context.toolCalls ??
+      offered.map((tool) => ({ name: tool.name, arguments: argumentsFor(tool, offered) }))
     for (const call of calls) await ask(() => client.callTool(call))
   }
   if (resources) {
@@ -82,7 +97,10 @@ async function useAll(client, ask) {
 
 const SAMPLES = { string: 'text', number: 1, integer: 1, boolean: true, array: [], object: {} }
 
-function argumentsFor({ properties = {}, required = [] }) {
+function argumentsFor({ name: tool, inputSchema }, offered) {
+  // It wants to see what was received of another one.
+  if (tool === 'json_schema_echo') return { schema: offered.find(({ name }) => name !== tool).inputSchema }
+  const { properties = {}, required = [] } = inputSchema
   return Object.fromEntries(required.map((name) => [name, SAMPLES[properties[name]?.type] ?? 'text']))
 }
 

@@ -21,9 +21,12 @@ import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/s
 import { ANSWERS, Browser } from './browse.mjs'
 import { HeadlessProvider, METADATA } from './headless-client.mjs'
 import { startOurServer } from './our-server.mjs'
+import { report } from './report.mjs'
 import { close, freePort, listen, newNode } from './suite.mjs'
 
 const TOKEN_SECONDS = 2
+/** Of the journey of a client. */
+const STEPS = 3
 const TOOL = 'whoami'
 const INFO = { name: 'conformance', version: '1.0.0' }
 
@@ -275,9 +278,14 @@ async function run() {
     if (result['known by'] !== expected)
       result.wrong.push(`was known by ${result['known by']}, not by ${expected}`)
   })
-  console.table(names.map((client, n) => ({ client, ...results[n], wrong: results[n].wrong.length })))
-  results.forEach(({ wrong }, n) => wrong.forEach((line) => console.error(`${names[n]} ${line}\n`)))
-  process.exitCode = results.some(({ wrong }) => wrong.length > 0) ? 1 : 0
+  const rows = results.map(({ wrong }, n) => ({
+    requirement: 'signs in, refreshes, signs in again',
+    with: names[n],
+    scenarios: 1,
+    passed: Math.max(0, STEPS - wrong.length),
+    wrong,
+  }))
+  report('real clients', rows)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await run()

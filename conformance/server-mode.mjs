@@ -7,9 +7,35 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { StaticTokenVerifier, mcpAuth } from '../dist/index.js'
 import { everythingApp } from './everything-server.mjs'
+import { judge, report } from './report.mjs'
 import { close, listen, runSuite } from './suite.mjs'
 
-const REQUIREMENTS = ['2025-11-25', '2026-07-28']
+const SCHEMAS = {
+  scenarios: /^json-schema-2020-12$/,
+  why: 'Pending in the suite, not required: the server under test has no such tool.',
+}
+
+/** What each requires, and what the server under test does not do of it, guarded or not. */
+const REQUIREMENTS = {
+  '2025-11-25': [
+    SCHEMAS,
+    {
+      scenarios: /^server-sse-polling$/,
+      why: 'Pending in the suite, not required: the server under test keeps no events to send again.',
+    },
+  ],
+  '2026-07-28': [
+    SCHEMAS,
+    {
+      scenarios: /^http-custom-header-server-validation$/,
+      why: 'Pending in the suite, not required: the server under test has no tool with headers of its own.',
+    },
+    {
+      scenarios: /^tasks-/,
+      why: 'An extension: the server under test offers no tasks.',
+    },
+  ],
+}
 const TOKEN = 'conformance-token'
 
 const servers = []
@@ -27,28 +53,17 @@ try {
   if (refused.status !== 401) throw new Error(`Without a token the guard answered ${refused.status}, not 401`)
 
   const rows = []
-  const differences = []
-  for (const requirements of REQUIREMENTS) {
-    const without = await runRequirements(requirements, bare, 'bare')
-    const behind = await runRequirements(requirements, withToken, 'guarded')
-    const differing = compare(without, behind).map((line) => `${requirements} ${line}`)
-    differences.push(...differing)
-    rows.push({
-      requirements,
-      scenarios: new Set([...without.checks.keys()].map((key) => key.split(' ')[0])).size,
-      checks: without.checks.size,
-      'passed bare': passed(without),
-      'passed behind mcpAuth': passed(behind),
-      'required scenarios': without.exitCode === 0 ? 'all pass' : 'some fail',
-      differing: differing.length,
-    })
+  for (const [requirement, expected] of Object.entries(REQUIREMENTS)) {
+    const without = await runRequirements(requirement, bare, 'bare')
+    const behind = await runRequirements(requirement, withToken, 'guarded')
+    const result = judge(behind.checks, expected)
+    if (without.exitCode !== 0)
+      result.wrong.push('the bare server does not meet it, so the comparison says little')
+    result.wrong.push(...compare(outcomes(without), outcomes(behind)))
+    const passedBare = judge(without.checks, expected).passed
+    rows.push({ requirement, with: `\`mcpAuth\`; ${passedBare} pass without it`, ...result })
   }
-  console.table(rows)
-  for (const line of differences) console.error(line)
-  const worthless = rows.some((row) => row['passed bare'] === 0 || row['required scenarios'] !== 'all pass')
-  if (worthless)
-    console.error('The bare server does not meet the requirements, so the comparison says little.')
-  process.exitCode = differences.length > 0 || worthless ? 1 : 0
+  report('`server`', rows)
 } finally {
   for (const server of servers) close(server)
   await rm(results, { recursive: true, force: true })
@@ -76,29 +91,25 @@ function tokenProxy(port) {
   })
 }
 
-/** Runs one requirement set. "scenario check#n" -> outcome; a scenario may make the same check several times. */
-async function runRequirements(requirements, port, name) {
-  const args = ['server', '--url', `http://127.0.0.1:${port}/mcp`, '--requirements', requirements]
-  const { exitCode, checks: made } = await runSuite(args, join(results, `${requirements}-${name}`))
+function runRequirements(requirement, port, name) {
+  const args = ['server', '--url', `http://127.0.0.1:${port}/mcp`, '--requirements', requirement]
+  return runSuite(args, join(results, `${requirement}-${name}`))
+}
+
+/** "scenario check#n" -> outcome; a scenario may make the same check several times. */
+function outcomes({ checks: made }) {
   const checks = new Map()
   for (const { scenario, id, status } of made) {
     let n = 1
     while (checks.has(`${scenario} ${id}#${n}`)) n += 1
     checks.set(`${scenario} ${id}#${n}`, status)
   }
-  return { exitCode, checks }
+  return checks
 }
 
 function compare(without, behind) {
-  const keys = new Set([...without.checks.keys(), ...behind.checks.keys()])
+  const keys = new Set([...without.keys(), ...behind.keys()])
   return [...keys]
-    .filter((key) => without.checks.get(key) !== behind.checks.get(key))
-    .map(
-      (key) =>
-        `${key}: ${without.checks.get(key) ?? '-'} bare, ${behind.checks.get(key) ?? '-'} behind mcpAuth`,
-    )
-}
-
-function passed({ checks }) {
-  return [...checks.values()].filter((status) => status === 'SUCCESS').length
+    .filter((key) => without.get(key) !== behind.get(key))
+    .map((key) => `${key}: ${without.get(key) ?? '-'} bare, ${behind.get(key) ?? '-'} behind mcpAuth`)
 }
