@@ -1,11 +1,13 @@
 // What every endpoint of one authorization server works with: its settings, its keys, and its records.
 import type { Pages } from '../pages/pages.js'
 import type { Deps } from '../runtime/deps.js'
+import type { VerifiedToken } from '../protocol/access-token.js'
 import { digest } from '../runtime/digest.js'
 import type { DerivedKeys } from '../runtime/keys.js'
 import { SingleFlight } from '../runtime/single-flight.js'
 import { Collection, type Stored } from '../stores/collection.js'
 import type { Store } from '../stores/store.js'
+import type { VerifyContext } from '../verifiers/verifier.js'
 import { Clients } from './clients.js'
 import { AccessTokenIssuer } from './issue.js'
 import { OwnTokens } from './own-tokens.js'
@@ -21,7 +23,6 @@ import type {
 } from './records.js'
 import type { RegistrationSettings, Report, ServerSettings } from './settings.js'
 import type { Upstream } from './upstream.js'
-import { withUpstream } from './upstream-access.js'
 
 export type { RegistrationSettings, Report, ServerSettings }
 
@@ -36,7 +37,18 @@ export interface ServerParts {
   readonly deps: Deps
   /** Whether the store held records that no secret of ours opens; absent where that is not ours to know. */
   readonly metUnreadable?: (() => boolean) | undefined
+  /** Joins what an identity provider says to a token of ours, where people sign in at one. */
+  readonly joinUpstream?: JoinUpstream | undefined
 }
+
+/** Null where the identity provider no longer stands behind a grant. */
+export type JoinUpstream = (
+  verified: VerifiedToken,
+  grantId: string,
+  grant: Stored<GrantRecord>,
+  server: AuthorizationServer,
+  context: VerifyContext,
+) => Promise<VerifiedToken | null>
 
 /** One authorization server. */
 export class AuthorizationServer {
@@ -64,7 +76,7 @@ export class AuthorizationServer {
   readonly renewals: SingleFlight<Stored<GrantRecord> | undefined> = new SingleFlight()
 
   constructor(parts: ServerParts) {
-    const { settings, clients, signIn, pages, keys, store, deps, metUnreadable } = parts
+    const { settings, clients, signIn, pages, keys, store, deps, metUnreadable, joinUpstream } = parts
     this.settings = settings
     this.signIn = signIn
     this.pages = pages
@@ -99,9 +111,9 @@ export class AuthorizationServer {
       keys,
       deps,
       grants: this.grants,
-      ...(upstream !== undefined && {
+      ...(joinUpstream !== undefined && {
         joinUpstream: (verified, grantId, grant, context) =>
-          withUpstream(verified, grantId, grant, this, context),
+          joinUpstream(verified, grantId, grant, this, context),
       }),
     })
   }

@@ -6,6 +6,7 @@ import {
   type RegistrationSettings,
   type ServerSettings,
 } from '../authorization-server/server.js'
+import { withUpstream } from '../authorization-server/upstream-access.js'
 import { createPages, type PageOptions, PAGE_OPTIONS, parsePageOptions } from '../pages/pages.js'
 import { OptionReader } from '../protocol/options.js'
 import { parseRedirectPattern } from '../protocol/redirect-uri-pattern.js'
@@ -141,6 +142,7 @@ export function buildServer(
     store: kept.store,
     deps,
     metUnreadable: kept.metUnreadable,
+    joinUpstream: 'upstream' in signIn ? withUpstream : undefined,
   })
   return { server, notices: [...notices, ...dangersOf(read, settings)], close: kept.close }
 }
