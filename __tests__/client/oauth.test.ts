@@ -295,6 +295,41 @@ describe('OAuth', () => {
     expect(test.forms).toHaveLength(1)
   })
 
+  it('A6 keeps what a sign-in brought where the SDK had renewed in vain before it', async () => {
+    const test = stand()
+    await test.signIn(test.auth, { ...TOKENS, scope: 'read' })
+    await test.auth.tokens()
+    await test.renewBySdk('r1')
+    // Status 500: the SDK says nothing, and sends somebody to the browser.
+    const url = await test.begin(test.auth, 'read write')
+    // Whoever comes meanwhile is not kept waiting.
+    test.answer = () => json({ access_token: 'other', refresh_token: 'others', expires_in: 3600 })
+    const other = test.another()
+    await other.renew('a1')
+    expect(await other.getToken()).toBe('other')
+
+    const state = String(url.searchParams.get('state'))
+    await fetch(`${test.auth.redirectUrl}?code=${state}&state=${state}`)
+    const code = (await test.auth.waitForCallback()).get('code')!
+    await test.auth.addClientAuthentication(new Headers(), new URLSearchParams({ code }), `${ISSUER}/token`)
+    await test.auth.saveTokens({ ...TOKENS, access_token: 'signed-in', refresh_token: 'fresh' })
+
+    expect(await test.auth.tokens()).toMatchObject({
+      access_token: 'signed-in', refresh_token: 'fresh', scope: 'read write',
+    }) // prettier-ignore
+    expect(test.auth.discoveryState()).toBeUndefined()
+  })
+
+  it('A6 keeps what a renewal brings while somebody is away in a browser, and does not take it for the sign-in', async () => {
+    const test = stand()
+    await test.signIn(test.auth, { ...TOKENS, scope: 'read' })
+    await test.renewBySdk('r1')
+    await test.begin(test.auth, 'admin')
+    await test.auth.saveTokens({ ...TOKENS, access_token: 'a2', refresh_token: 'r2' })
+    expect(await test.another().tokens()).toMatchObject({ access_token: 'a2', scope: 'read' })
+    expect(test.auth.discoveryState()).toMatchObject({ authorizationServerUrl: ISSUER })
+  })
+
   it('lets go of a renewal that the authorization server refused, where another token is there', async () => {
     const test = stand()
     await test.signIn()

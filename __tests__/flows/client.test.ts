@@ -373,6 +373,34 @@ describe.each([v1, v2])('$name', (generation) => {
     expect(at.tokenRequests('authorization_code')).toHaveLength(1)
   })
 
+  it('A6 keeps what a sign-in brought where renewing failed before it', async () => {
+    let bad = ''
+    const at = await stand({}, {}, (request, response, next) => {
+      const form = request.body as Record<string, string> | undefined
+      if (request.path === '/token' && form?.['grant_type'] === 'refresh_token')
+        response.status(500).json({ error: 'server_error' })
+      else if (bad !== '' && request.headers.authorization === bad)
+        response.status(401).set('www-authenticate', 'Bearer error="invalid_token"').end()
+      else next()
+    })
+    const directory = temporaryDirectory()
+    opened.push(directory.remove)
+    const options = { storageDirectory: directory.path }
+    const first = clientOf(at, new Visitor(), options)
+    const connection = await connect(generation, first)
+    await connection.call('whoami')
+    await connection.close()
+    const before = await first.getToken()
+    bad = `Bearer ${before}`
+    const visitor = new Visitor()
+
+    const connected = await connect(generation, clientOf(at, visitor, options))
+
+    expect(whoIn(await connected.call('whoami'))).toBe('id-ada')
+    expect(visitor.opened).toHaveLength(1)
+    expect(await clientOf(at, visitor, options).getToken()).not.toBe(before)
+  })
+
   it('A6 signs in anew where a grant was revoked', async () => {
     const at = await stand({ accessTokenSeconds: 600 })
     const visitor = new Visitor()

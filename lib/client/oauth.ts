@@ -63,7 +63,8 @@ export class OAuth {
   readonly #usedCodes = new Set<string>()
   /** The tokens that were given out last, and the renewal of them that the SDK has under way. */
   #given: TokenRecord | undefined
-  #lease: (Lease & { readonly asked: string }) | undefined
+  #lease: (Lease & { readonly key: string; readonly asked: string }) | undefined
+  /** The SDK sent a code last, and not a refresh token. */
   #exchanging = false
   /** SDK v1 is at the point where it looks for tokens to renew. */
   #isAsking = false
@@ -249,6 +250,8 @@ export class OAuth {
       verifier === undefined
     )
       throw new ClientError('discovery_failed', 'This is not a sign-in that the SDK has begun')
+    // The SDK renewed in vain, and nobody tells us but by asking for this.
+    await this.#letGo()
     if (!this.#settings.allowUnadvertisedPkce) checkPkce(discovery.authorizationServerMetadata)
     this.#scopes.choose(url, (await this.#load())?.data.scope, discovery)
     const callback = await this.#callback.listen(await this.#knownPort())
@@ -298,12 +301,16 @@ export class OAuth {
     const refreshToken = form.get('refresh_token')
     const code = form.get('code')
     this.#exchanging = code !== null
-    if (code !== null) this.#useUp(code)
+    if (code !== null) {
+      this.#useUp(code)
+      await this.#letGo()
+    }
     let client = found && (await this.#clientFor(found))
     if (found !== undefined && refreshToken !== null) {
-      const lease = await this.#renewal.lease(this.#keyOf(found))
+      const key = this.#keyOf(found)
+      const lease = await this.#renewal.lease(key)
       if (lease !== undefined) {
-        this.#lease = { ...lease, asked: refreshToken }
+        this.#lease = { ...lease, key, asked: refreshToken }
         // Somebody else has used up what the SDK read a moment ago.
         form.set('refresh_token', lease.refreshToken)
         client = lease.read.data.client
@@ -328,14 +335,15 @@ export class OAuth {
     this.#isAsking = false
     const lease = this.#lease
     this.#lease = undefined
-    if (lease === undefined) {
+    const read = this.#exchanging ? undefined : (lease?.read ?? (await this.#credentials.tokens.get(key)))
+    if (read === undefined) {
       await this.#credentials.tokens.put(key, record, this.#credentials.expiresAt)
       this.#endSignIn()
     } else {
-      const { client: owner, scope, idToken } = lease.read.data
+      const { client: owner, scope, idToken } = read.data
       // The SDK fills in what it sent where no new one came; but what was sent is not what it knows of.
-      const refreshToken = record.refreshToken === lease.asked ? lease.refreshToken : record.refreshToken
-      await this.#renewal.keep(key, lease.read, {
+      const refreshToken = record.refreshToken === lease?.asked ? lease?.refreshToken : record.refreshToken
+      await this.#renewal.keep(key, read, {
         ...record,
         client: owner,
         refreshToken,
@@ -501,6 +509,13 @@ export class OAuth {
         'The code was sent before, and was not taken or has been used: sign in again',
       )
     this.#usedCodes.add(code)
+  }
+
+  /** Lets others renew, where the SDK has given it up. */
+  async #letGo(): Promise<void> {
+    const lease = this.#lease
+    this.#lease = undefined
+    if (lease !== undefined) await this.#renewal.giveBack(lease.key, lease)
   }
 
   async #forgetTokens(key: string): Promise<void> {
