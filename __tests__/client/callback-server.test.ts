@@ -1,5 +1,6 @@
 // Where the browser comes back to: one answer, from the sign-in that was begun, and then nobody is there any more.
 import { request } from 'node:http'
+import { type Socket, connect } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { CallbackOutcome } from '../../lib/client/callback-page.js'
 import { CallbackServer } from '../../lib/client/callback-server.js'
@@ -36,6 +37,21 @@ async function get(query: string, init?: RequestInit): Promise<Answer> {
 async function listen(judge?: (answer: URLSearchParams) => CallbackOutcome): Promise<void> {
   server = await CallbackServer.listen({ host: '127.0.0.1', port: 0 }, '<Notes> {app}')
   if (judge !== undefined) server.expect(judge)
+}
+
+/** A connection that has said something, or nothing. */
+function connected(text = ''): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, '127.0.0.1', () => socket.write(text, () => resolve(socket)))
+    socket.once('error', reject)
+  })
+}
+
+/** What came until the other side hung up. */
+function ended(socket: Socket): Promise<string> {
+  let text = ''
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  return new Promise((resolve) => socket.once('close', () => resolve(text)))
 }
 
 describe('the callback server', () => {
@@ -101,6 +117,32 @@ describe('the callback server', () => {
     })
     expect(rebound).toBe(404)
     expect((await get('?code=x')).status).toBe(200)
+  })
+
+  it('lets go of whoever is connected and says nothing, or half of it, once somebody came', async () => {
+    await listen(() => ({ kind: 'done' }))
+    const silent = await connected()
+    const halting = await connected(`GET /callback?code=x HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n`)
+    const ends = [silent, halting].map(ended)
+
+    const { status, html } = await get('?code=x&state=y')
+
+    expect([status, html]).toEqual([200, expect.stringMatching(/<\/html>\s*$/)])
+    expect(await Promise.all(ends)).toEqual(['', ''])
+  })
+
+  it('sends the last page whole to somebody who reads it late', async () => {
+    let judged: () => void = () => undefined
+    const isJudged = new Promise<void>((resolve) => (judged = resolve))
+    await listen(() => {
+      judged()
+      return { kind: 'done' }
+    })
+    const slow = await connected(`GET /callback?code=x HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n\r\n`)
+    slow.pause()
+    await isJudged
+    server.close()
+    expect(await ended(slow.resume())).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*<\/html>/)
   })
 
   it('says that its port is taken', async () => {

@@ -1,6 +1,6 @@
 // RFC 8252 7.3: a server on this machine that waits for one browser to come back, and is gone then.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { RenderedPage } from '../pages/pages.js'
 import { type CallbackOutcome, CallbackPages } from './callback-page.js'
 import { ClientError } from './client-error.js'
@@ -26,6 +26,8 @@ export class CallbackServer {
   readonly #server: Server
   readonly #host: string
   readonly #pages: CallbackPages
+  /** Everybody who is connected, and whether they are being answered. */
+  readonly #sockets = new Map<Socket, boolean>()
   #judge: Judge = () => ({ kind: 'ignored' })
 
   /**
@@ -52,7 +54,14 @@ export class CallbackServer {
     this.port = (server.address() as AddressInfo).port
     this.#host = `${host}:${this.port}`
     this.url = `http://${this.#host}${PATH}`
+    server.on('connection', (socket) => {
+      // Whoever connects and says nothing must not keep a program alive.
+      socket.unref()
+      this.#sockets.set(socket, false)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     server.on('request', (request, response) => {
+      this.#sockets.set(request.socket.ref(), true)
       this.#answer(request, response)
     })
   }
@@ -63,10 +72,10 @@ export class CallbackServer {
     this.#server.ref()
   }
 
-  /** Whoever is being answered gets the whole page. */
+  /** Whoever is being answered gets the whole page; all others are let go of. */
   close(): void {
     this.#server.close()
-    this.#server.closeIdleConnections()
+    for (const [socket, isAnswered] of this.#sockets) if (!isAnswered) socket.destroy()
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
