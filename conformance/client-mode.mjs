@@ -55,13 +55,17 @@ try {
   for (const [n, { args, sdk }] of RUNS.entries()) {
     // The suite gives it to a shell.
     const command = [process.execPath, program].map((path) => `"${path}"`).join(' ')
-    const all = ['client', ...args, '--command', `${command} ${sdk}`]
+    const all = ['client', ...args, '--timeout', '60000', '--command', `${command} ${sdk}`]
     const { exitCode, checks, outputs } = await runSuite(all, join(folder, String(n)), { timeout: 120_000 })
     const result = judge(checks, EXPECTED)
     // Under --requirements it is about those alone that are required.
     if (args[0] === '--requirements' && exitCode !== 0) result.wrong.push('a required scenario failed')
     result.wrong.push(...wrongEndings(outputs, sdk))
-    results.push({ requirement: args.at(-1), with: `\`OAuth\` in SDK ${sdk}`, ...result })
+    results.push({
+      requirement: args.at(-1),
+      with: `\`OAuth\`, \`ClientCredentials\` in SDK ${sdk}`,
+      ...result,
+    })
   }
   report('`client`', results)
 } finally {

@@ -1,11 +1,16 @@
 // A program as the official suite's client mode starts it: `node client-under-test.mjs v1|v2 <url of an MCP server>`. It connects by an SDK with
 // our OAuth or ClientCredentials, and uses whatever the server offers, once. Says on the last line of its output what came of it.
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { ClientCredentials, OAuth, authFetch } from '../dist/client/index.js'
 import { MemoryStore } from '../dist/stores/memory.js'
+
+// The suite starts all its scenarios at once. Where the machine is busy, `localhost` takes longer than the quarter of a second that each of
+// its addresses is given.
+setDefaultAutoSelectFamilyAttemptTimeout(10_000)
 
 const INFO = { name: 'conformance', version: '1.0.0' }
 const CAPABILITIES = { elicitation: { form: { applyDefaults: true } } }

@@ -80,10 +80,7 @@ function tables(parts) {
     }
   const expected = [...reasons].map(([why, { mode, names }]) => [
     mode,
-    [...names]
-      .toSorted()
-      .map((name) => `\`${name}\``)
-      .join(', '),
+    [...names].map((name) => `\`${name}\``).join(', '),
     why,
   ])
   return [
