@@ -29,6 +29,8 @@ interface Stand {
   /** Another client on the same store. */
   another(options?: Partial<OAuthOptions>): OAuth
   discover(auth?: OAuth, issuer?: string, more?: Record<string, unknown>): void
+  /** For an authorization server that has no metadata. */
+  discoverNothing(auth?: OAuth): void
   /** As far as the browser. */
   begin(auth?: OAuth, scope?: string): Promise<URL>
   /** The whole way to tokens. */
@@ -92,6 +94,9 @@ function stand(options: Partial<OAuthOptions> = {}): Stand {
         },
         resourceMetadata: { resource: serverUrl, scopes_supported: ['read', 'write'] },
       })
+    },
+    discoverNothing(auth = first) {
+      auth.saveDiscoveryState({ authorizationServerUrl: `${ISSUER}/` })
     },
     async begin(auth = first, scope = 'read write') {
       await auth.tokens()
@@ -406,6 +411,31 @@ describe('OAuth', () => {
     test.discover(part)
     expect(await part.tokens()).toBeUndefined()
     expect(await test.auth.tokens()).toMatchObject({ access_token: 'a1' })
+  })
+
+  it('L4 C-05 goes nowhere where the authorization server has no metadata', async () => {
+    const test = stand()
+    test.discover = test.discoverNothing
+    await expect(test.begin()).rejects.toMatchObject({
+      code: 'no_pkce',
+      message: expect.stringContaining(`"${ISSUER}/" does not list S256`),
+    })
+    expect(test.opened).toEqual([])
+  })
+
+  it.each([
+    [`&iss=${encodeURIComponent(ISSUER)}`, 'x'],
+    ['', 'x'],
+    ['&iss=https%3A%2F%2Fevil.example.com', undefined],
+  ])('L4 A12 goes by the address of an authorization server without metadata: %j', async (iss, code) => {
+    const test = stand({ dangerouslyAllowUnadvertisedPkce: true })
+    test.discover = test.discoverNothing
+    const state = String((await test.begin()).searchParams.get('state'))
+    const page = await fetch(`${test.auth.redirectUrl}?code=x&state=${state}${iss}`)
+    expect(page.status).toBe(code === undefined ? 400 : 200)
+    const answer = test.auth.waitForCallback()
+    if (code === undefined) await expect(answer).rejects.toMatchObject({ code: 'issuer_mismatch' })
+    else expect((await answer).get('code')).toBe(code)
   })
 
   it('knows nothing before anything was found out', async () => {

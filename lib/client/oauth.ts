@@ -252,7 +252,7 @@ export class OAuth {
       throw new ClientError('discovery_failed', 'This is not a sign-in that the SDK has begun')
     // The SDK renewed in vain, and nobody tells us but by asking for this.
     await this.#letGo()
-    if (!this.#settings.allowUnadvertisedPkce) checkPkce(discovery.authorizationServerMetadata)
+    if (!this.#settings.allowUnadvertisedPkce) checkPkce(discovery)
     this.#scopes.choose(url, (await this.#load())?.data.scope, discovery)
     const callback = await this.#callback.listen(await this.#knownPort())
     const signIn = new SignIn({

@@ -2,7 +2,7 @@
 import type { CallbackOutcome } from './callback-page.js'
 import { ClientError } from './client-error.js'
 import { sameIssuer } from './credentials.js'
-import type { DiscoveryState, ServerMetadata, StoredClient } from './sdk-types.js'
+import type { DiscoveryState, StoredClient } from './sdk-types.js'
 import { covers, metadataOfAnother } from './server-discovery.js'
 
 /** What is written down before a browser leaves. */
@@ -46,7 +46,7 @@ export class SignIn {
     const error = answer.get('error')
     const isOurs = this.waiting && answer.get('state') === this.facts.state
     if (!isOurs || (code ?? error) === null) return { kind: 'ignored' }
-    const mixUp = refuseIssuer(answer.get('iss'), this.facts.discovery.authorizationServerMetadata)
+    const mixUp = refuseIssuer(answer.get('iss'), this.facts)
     if (mixUp !== undefined) {
       // Whatever else is said comes from who knows where: none of it is shown, or used.
       this.fail(mixUp)
@@ -67,11 +67,15 @@ export class SignIn {
   }
 }
 
-/** RFC 9207 2.4: compared letter by letter, and missing only where it was not promised. */
-function refuseIssuer(iss: string | null, metadata: ServerMetadata | undefined): ClientError | undefined {
-  if (metadata === undefined) return undefined
-  const { issuer, authorization_response_iss_parameter_supported: promised } = metadata
-  if (iss === issuer || (iss === null && promised !== true)) return undefined
+/**
+ * RFC 9207 2.4: compared letter by letter, and missing only where it was not promised. Without metadata the authorization server is known
+ * by its address alone, which may have a slash at the end.
+ */
+function refuseIssuer(iss: string | null, { discovery, issuer }: SignInFacts): ClientError | undefined {
+  const metadata = discovery.authorizationServerMetadata
+  const promised = metadata?.authorization_response_iss_parameter_supported
+  if (iss === null && promised !== true) return undefined
+  if (iss !== null && (metadata === undefined ? sameIssuer(iss, issuer) : iss === issuer)) return undefined
   const who = iss === null ? 'nobody, though its metadata promises to say who' : JSON.stringify(iss)
   return new ClientError(
     'issuer_mismatch',
@@ -104,11 +108,14 @@ export function checkDiscovery(
  *
  * @throws ClientError `no_pkce`
  */
-export function checkPkce(metadata: ServerMetadata | undefined): void {
-  if (metadata === undefined || metadata.code_challenge_methods_supported?.includes('S256') === true) return
+export function checkPkce({
+  authorizationServerMetadata: metadata,
+  authorizationServerUrl,
+}: DiscoveryState): void {
+  if (metadata?.code_challenge_methods_supported?.includes('S256') === true) return
   throw new ClientError(
     'no_pkce',
-    `${JSON.stringify(metadata.issuer)} does not list S256 in "code_challenge_methods_supported", so a stolen code could be used by anybody. ` +
+    `${JSON.stringify(metadata?.issuer ?? authorizationServerUrl)} does not list S256 in "code_challenge_methods_supported", so a stolen code could be used by anybody. ` +
       'If you know better, set "dangerouslyAllowUnadvertisedPkce"',
   )
 }
