@@ -41,7 +41,7 @@ const ENDINGS = new Map([
   ['auth/iss-wrong-issuer', 'issuer_mismatch'],
   ['auth/scope-retry-limit', { v1: '403', v2: 'too_many_sign_ins' }],
   ['auth/metadata-issuer-mismatch', 'IssuerMismatchError'],
-  ['auth/resource-mismatch', 'Error'],
+  ['auth/resource-mismatch', 'discovery_failed'],
   // That server knows no calls of tools.
   ['json-schema-ref-no-deref', '-32601'],
   // The last answer of that server is one that the SDK does not take.
