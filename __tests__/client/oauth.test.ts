@@ -382,7 +382,12 @@ describe('OAuth', () => {
     expect(await test.auth.tokens({ issuer: `${ISSUER}/` })).toMatchObject({ access_token: 'a1' })
     const metadata = { issuer: elsewhere.issuer }
     await expect(
-      test.auth.addClientAuthentication(new Headers(), new URLSearchParams(), '', metadata),
+      test.auth.addClientAuthentication(
+        new Headers(),
+        new URLSearchParams(),
+        `${elsewhere.issuer}/token`,
+        metadata,
+      ),
     ).rejects.toMatchObject({ code: 'not_signed_in' })
     const configured = test.another({ clientId: 'c', clientSecret: 's', issuer: ISSUER })
     test.discover(configured, elsewhere.issuer)
@@ -412,6 +417,63 @@ describe('OAuth', () => {
     expect(await part.tokens()).toBeUndefined()
     expect(await test.auth.tokens()).toMatchObject({ access_token: 'a1' })
   })
+
+  it('L4 C-07 judges what comes back by where the browser was sent, whatever was found out meanwhile', async () => {
+    const test = stand()
+    const evil = 'https://evil.example.com'
+    await test.auth.tokens()
+    test.discover()
+    await test.auth.saveClientInformation(CLIENT)
+    const state = await test.auth.state()
+    test.auth.saveCodeVerifier(VERIFIER)
+    // Another request of the SDK, at the same time.
+    test.discover(test.auth, evil)
+    const url = new URL(`${ISSUER}/authorize?client_id=registered&state=${state}`)
+    url.searchParams.set('code_challenge', challengeOf(VERIFIER))
+    await test.auth.redirectToAuthorization(url)
+    expect(test.auth.discoveryState()).toMatchObject({ authorizationServerUrl: ISSUER })
+    expect(await test.auth.clientInformation()).toEqual(CLIENT)
+
+    await fetch(`${test.auth.redirectUrl}?code=x&state=${state}&iss=${encodeURIComponent(ISSUER)}`)
+    const form = new URLSearchParams({ code: (await test.auth.waitForCallback()).get('code')! })
+    const send = (issuer: string): Promise<void> =>
+      test.auth.addClientAuthentication(new Headers(), form, `${issuer}/token`, { issuer })
+    await expect(send(evil)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+    await send(ISSUER)
+    await test.auth.saveTokens({ ...TOKENS, issuer: undefined })
+    expect(await test.another().tokens({ issuer: ISSUER })).toMatchObject({
+      access_token: 'a1',
+      issuer: ISSUER,
+    })
+  })
+
+  it.each(['https://evil.example.com/authorize', `${ISSUER}/elsewhere`])(
+    'L4 C-07 sends nobody to what is not the authorization endpoint that was found out: %s',
+    async (address) => {
+      const test = stand()
+      test.discover()
+      await test.auth.saveClientInformation(CLIENT)
+      const state = await test.auth.state()
+      test.auth.saveCodeVerifier(VERIFIER)
+      const url = new URL(`${address}?client_id=registered&state=${state}`)
+      url.searchParams.set('code_challenge', challengeOf(VERIFIER))
+      await expect(test.auth.redirectToAuthorization(url)).rejects.toMatchObject({ code: 'issuer_mismatch' })
+      expect(test.opened).toEqual([])
+    },
+  )
+
+  it.each([{ code: 'x' }, { refresh_token: 'r1' }])(
+    'L4 C-17 sends neither a secret nor %j over http to another machine',
+    async (sent) => {
+      const test = stand({ clientId: 'desk', clientSecret: 's' })
+      test.discover()
+      const [headers, form] = [new Headers(), new URLSearchParams(sent)]
+      await expect(
+        test.auth.addClientAuthentication(headers, form, new URL('http://login.example.com/token')),
+      ).rejects.toMatchObject({ code: 'unsafe_url' })
+      expect([[...headers], Object.fromEntries(form)]).toEqual([[], sent])
+    },
+  )
 
   it('L4 C-05 goes nowhere where the authorization server has no metadata', async () => {
     const test = stand()
@@ -557,7 +619,7 @@ describe('OAuth', () => {
     })
     const form = new URLSearchParams({ code: 'x' })
     const metadata = { issuer: ISSUER, token_endpoint_auth_methods_supported: ['client_secret_post'] }
-    await test.auth.addClientAuthentication(new Headers(), form, '', metadata)
+    await test.auth.addClientAuthentication(new Headers(), form, `${ISSUER}/token`, metadata)
     expect([form.get('client_id'), form.get('client_secret')]).toEqual(['desk', 's'])
   })
 

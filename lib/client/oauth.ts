@@ -18,10 +18,10 @@ import type {
   StoredClient,
   StoredTokens,
 } from './sdk-types.js'
-import { SignIn, checkDiscovery, checkPkce } from './sign-in.js'
+import { SignIn, checkDestination, checkDiscovery, checkPkce } from './sign-in.js'
 import { MOST_SIGN_INS, SignInScopes, tooManySignIns } from './sign-in-scopes.js'
 import { buildRecord, buildTokens } from './token-record.js'
-import { authenticateClient } from './token-request.js'
+import { authenticateClient, checkEndpoint } from './token-request.js'
 
 /** A client of either SDK, as far as it is connected. */
 export interface ConnectingClient<Transport> {
@@ -33,7 +33,14 @@ export interface FinishingTransport {
   finishAuth(code: string, iss?: string): Promise<void>
 }
 
+/** What a sign-in rests on. */
+interface Ground {
+  readonly found: ServerRecord
+  readonly discovery: DiscoveryState
+}
+
 const PROBE_MILLISECONDS = 5000
+
 /**
  * Signs a person in by their browser, and remembers it. Pass it as `authProvider` to a transport of SDK v1 or v2.
  *
@@ -59,6 +66,8 @@ export class OAuth {
   #beginning: Promise<void> | undefined
   /** By their challenges: of several requests at once one is followed, and its verifier is the one that counts. */
   readonly #verifiers = new Map<string, string>()
+  /** By their states, likewise: what was known when each was made. */
+  readonly #grounds = new Map<string, Ground>()
   #signIn: SignIn | undefined
   readonly #usedCodes = new Set<string>()
   /** The tokens that were given out last, and the renewal of them that the SDK has under way. */
@@ -221,8 +230,11 @@ export class OAuth {
   }
 
   async state(): Promise<string> {
+    const ground = this.#ground()
     await this.#callback.listen(await this.#knownPort())
-    return this.#deps.randomId()
+    const state = this.#deps.randomId()
+    if (ground !== undefined) this.#grounds.set(state, ground)
+    return state
   }
 
   saveCodeVerifier(verifier: string): void {
@@ -240,16 +252,13 @@ export class OAuth {
 
   async #begin(url: URL): Promise<void> {
     checkAuthorizationUrl(url)
-    const discovery = this.#discovery
+    const ground = this.#grounds.get(url.searchParams.get('state') ?? '')
     const verifier = this.#verifiers.get(url.searchParams.get('code_challenge') ?? '')
     const client = this.#clients.get(url.searchParams.get('client_id') ?? '')
-    if (
-      discovery === undefined ||
-      this.#found === undefined ||
-      client === undefined ||
-      verifier === undefined
-    )
+    if (ground === undefined || client === undefined || verifier === undefined)
       throw new ClientError('discovery_failed', 'This is not a sign-in that the SDK has begun')
+    const { discovery, found } = ground
+    checkDestination(url, discovery)
     // The SDK renewed in vain, and nobody tells us but by asking for this.
     await this.#letGo()
     if (!this.#settings.allowUnadvertisedPkce) checkPkce(discovery)
@@ -260,7 +269,7 @@ export class OAuth {
       verifier,
       redirectUrl: callback.url,
       scope: url.searchParams.get('scope') ?? undefined,
-      issuer: this.#found.issuer,
+      ...found,
       client,
       discovery,
     })
@@ -270,6 +279,7 @@ export class OAuth {
       () => undefined,
     )
     this.#verifiers.clear()
+    this.#grounds.clear()
     this.#clients.clear()
     this.#signIn = signIn
     this.#callback.await(signIn, callback)
@@ -291,17 +301,19 @@ export class OAuth {
   readonly addClientAuthentication = async (
     headers: Headers,
     form: URLSearchParams,
-    _url: string | URL,
+    url: string | URL,
     metadata?: {
       readonly issuer: string
       readonly token_endpoint_auth_methods_supported?: string[] | undefined
     },
   ): Promise<void> => {
+    checkEndpoint(String(url))
     const found = await this.#where(metadata && { issuer: metadata.issuer })
     const refreshToken = form.get('refresh_token')
     const code = form.get('code')
     this.#exchanging = code !== null
     if (code !== null) {
+      this.#signIn?.checkExchange(metadata?.issuer)
       this.#useUp(code)
       await this.#letGo()
     }
@@ -404,9 +416,17 @@ export class OAuth {
     return signIn.finished
   }
 
-  /** Where the tokens for the server come from: from what was just found out, or else as it was last time. */
+  /** What a sign-in that begins now rests on: while another one is under way, that is all the SDK is told (see `discoveryState`). */
+  #ground(): Ground | undefined {
+    if (this.#signIn?.over === false)
+      return { found: this.#signIn.facts, discovery: this.#signIn.facts.discovery }
+    const [found, discovery] = [this.#found, this.#discovery]
+    return found && discovery && { found, discovery }
+  }
+
+  /** Where the tokens for the server come from: from where somebody signs in, or what was just found out, or else as it was last time. */
   async #where(context?: IssuerContext): Promise<ServerRecord | undefined> {
-    const known = this.#found ?? (await this.#credentials.server(this.serverUrl))
+    const known = this.#ground()?.found ?? this.#found ?? (await this.#credentials.server(this.serverUrl))
     if (context === undefined || known === undefined || sameIssuer(known.issuer, context.issuer)) return known
     return { ...known, issuer: context.issuer }
   }
@@ -498,6 +518,7 @@ export class OAuth {
 
   #forgetSignIn(): void {
     this.#verifiers.clear()
+    this.#grounds.clear()
     if (this.#signIn?.waiting === false) this.#signIn.over = true
   }
 

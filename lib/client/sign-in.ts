@@ -12,6 +12,7 @@ export interface SignInFacts {
   readonly redirectUrl: string
   readonly scope: string | undefined
   readonly issuer: string
+  readonly resource: string
   readonly client: StoredClient
   readonly discovery: DiscoveryState
 }
@@ -59,6 +60,17 @@ export class SignIn {
     return { kind: 'refused', detail: description === null ? error : `${error}: ${description}` }
   }
 
+  /**
+   * Its code goes to where the browser was sent, and nowhere else.
+   *
+   * @throws ClientError `issuer_mismatch`
+   */
+  checkExchange(issuer: string = this.facts.issuer): void {
+    if (sameIssuer(issuer, this.facts.issuer)) return
+    const [there, here] = [issuer, this.facts.issuer].map((each) => JSON.stringify(each))
+    throw new ClientError('issuer_mismatch', `The code came from ${here}, and was not sent to ${there}`)
+  }
+
   /** Nothing will come of it. */
   fail(error: ClientError): void {
     this.waiting = false
@@ -100,6 +112,22 @@ export function checkDiscovery(
   throw new ClientError(
     'issuer_mismatch',
     `The metadata of ${JSON.stringify(authorizationServerUrl)} is that of ${JSON.stringify(issuer)}. Nothing was sent there`,
+  )
+}
+
+/**
+ * RFC 9700 4.4: a browser that was sent to one authorization server must not be taken for one that comes back from another. Requests at
+ * once may have been told of several.
+ *
+ * @throws ClientError `issuer_mismatch`
+ */
+export function checkDestination(url: URL, discovery: DiscoveryState): void {
+  const { authorizationServerMetadata: metadata, authorizationServerUrl } = discovery
+  const endpoint = new URL(metadata?.authorization_endpoint ?? '/authorize', authorizationServerUrl)
+  if (url.origin === endpoint.origin && url.pathname === endpoint.pathname) return
+  throw new ClientError(
+    'issuer_mismatch',
+    `A browser was to be sent to ${url.origin}${url.pathname}; ${JSON.stringify(metadata?.issuer ?? authorizationServerUrl)} is elsewhere. Nothing was opened`,
   )
 }
 

@@ -117,7 +117,12 @@ export async function requestToken(
   return readAnswer(answer, tokenEndpoint, asked)
 }
 
-function checkEndpoint(url: string): void {
+/**
+ * Codes, refresh tokens and secrets go over TLS, or to this machine.
+ *
+ * @throws ClientError `unsafe_url`
+ */
+export function checkEndpoint(url: string): void {
   try {
     checkUrl(url, { name: 'The token endpoint' })
   } catch (cause) {
