@@ -194,6 +194,22 @@ describe('OAuth', () => {
     test.answer = answer
     expect(await test.auth.tokens()).toMatchObject({ access_token: 'a1', refresh_token: 'r1' })
     test.answer = () => json({ access_token: 'a2', refresh_token: 'r2' })
+    // It is still good, and nobody is asked on every call.
+    for (let n = 0; n < 3; n++) expect(await test.auth.getToken()).toBe('a1')
+    expect(test.forms).toHaveLength(1)
+    test.clock.advance(5)
+    expect(await test.auth.getToken()).toBe('a2')
+  })
+
+  it('renews a token that has ended at every call, however soon after renewing failed', async () => {
+    const test = stand()
+    await test.signIn()
+    test.clock.advance(3598)
+    const { answer } = test
+    test.answer = () => json({}, 503)
+    expect(await test.auth.getToken()).toBe('a1')
+    test.clock.advance(2)
+    test.answer = answer
     expect(await test.auth.getToken()).toBe('a2')
   })
 
@@ -298,6 +314,22 @@ describe('OAuth', () => {
     expect(await waiting).toBe('a2')
     expect(await first).toBe('a2')
     expect(test.forms).toHaveLength(1)
+  })
+
+  it('A6 waits for no renewal that a wrong clock has end in a day', async () => {
+    const test = stand()
+    await test.signIn()
+    const dead = test.another({
+      deps: {
+        ...test.clock,
+        now: () => test.clock.now() + 86_400_000,
+        fetch: () => new Promise(() => undefined),
+      },
+    })
+    void dead.getToken().catch(() => undefined)
+    for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve))
+    await test.auth.renew('a1')
+    expect(await test.auth.getToken()).toBe('a2')
   })
 
   it('A6 keeps what a sign-in brought where the SDK had renewed in vain before it', async () => {

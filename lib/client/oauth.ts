@@ -441,7 +441,7 @@ export class OAuth {
     if (found === undefined) return undefined
     const key = this.#keyOf(found)
     const stored = await this.#credentials.tokens.get(key)
-    return stored !== undefined && this.#renewal.isDue(stored.data)
+    return stored !== undefined && this.#renewal.isDue(key, stored.data)
       ? this.#renewal.renew(key, stored)
       : stored
   }

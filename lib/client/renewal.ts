@@ -11,6 +11,10 @@ import { authenticateClient, requestToken } from './token-request.js'
 const LEASE_MILLISECONDS = 30_000
 const REQUEST_SECONDS = 20
 const POLL_MILLISECONDS = 50
+/** A lease that ends later than this was written by a clock that was wrong. Clocks of several machines differ by less. */
+const LONGEST_LEASE_MILLISECONDS = LEASE_MILLISECONDS + 5000
+/** Tokens that are still good are not tried again so soon, where renewing failed. */
+const PAUSE_MILLISECONDS = 5000
 
 /** A renewal that others wait for. */
 export interface Lease {
@@ -27,14 +31,20 @@ export class Renewal {
   /** Renewals of this process, by key: each settles when it is over. */
   readonly #held = new Map<string, { readonly over: Promise<void>; readonly end: () => void }>()
 
+  /** Access tokens that could not be renewed, by key, and until when that is left at that. */
+  readonly #pauses = new Map<string, { readonly accessToken: string; readonly until: number }>()
+
   constructor(credentials: Credentials, deps: Deps) {
     this.#credentials = credentials
     this.#deps = deps
   }
 
   /** Whether tokens are at their end, or nearly. */
-  isDue({ refreshToken, renewAt }: TokenRecord): boolean {
-    return refreshToken !== undefined && renewAt !== undefined && renewAt <= this.#deps.now()
+  isDue(key: string, { accessToken, expiresAt = 0, refreshToken, renewAt }: TokenRecord): boolean {
+    const now = this.#deps.now()
+    if (refreshToken === undefined || renewAt === undefined || renewAt > now) return false
+    const pause = this.#pauses.get(key)
+    return pause?.accessToken !== accessToken || pause.until <= now || expiresAt <= now
   }
 
   /**
@@ -90,7 +100,11 @@ export class Renewal {
     const why = error instanceof ClientError ? error.error : undefined
     if (why === 'invalid_client' || why === 'unauthorized_client')
       await this.#credentials.forgetRegistration(issuer, client.client_id)
-    else if (why !== 'invalid_grant') return this.#release(key, read)
+    else if (why !== 'invalid_grant') {
+      const { accessToken } = read.data
+      this.#pauses.set(key, { accessToken, until: this.#deps.now() + PAUSE_MILLISECONDS })
+      return this.#release(key, read)
+    }
     await this.drop(key, read)
     return this.#credentials.tokens.get(key)
   }
@@ -104,7 +118,8 @@ export class Renewal {
       if (known === undefined || refreshToken === undefined) return undefined
       const now = this.#deps.now()
       if (this.#held.has(key)) continue
-      if ((known.data.leasedUntil ?? 0) > now) {
+      const ahead = (known.data.leasedUntil ?? 0) - now
+      if (ahead > 0 && ahead <= LONGEST_LEASE_MILLISECONDS) {
         await stayAwake(new Promise<void>((done) => this.#deps.after(POLL_MILLISECONDS, done)))
         continue
       }
