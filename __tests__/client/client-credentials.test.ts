@@ -217,6 +217,27 @@ describe('ClientCredentials', () => {
     expect(other.asked.filter(({ method }) => method !== 'GET')).toEqual([])
   })
 
+  it('asks for one token in place of one that was refused, however many requests went out with it', async () => {
+    const at = await stand()
+    const auth = withSecret(at)
+    const asked = (): number => at.tokenRequests().length
+    const response = new Response('', { status: 401 })
+    const refused = await auth.token()
+    const renewed: string[] = []
+    for (let n = 0; n < 5; n++) {
+      await auth.onUnauthorized({ response })
+      renewed.push(await auth.token())
+    }
+    expect(new Set(renewed).size).toBe(1)
+    expect(renewed).not.toContain(refused)
+    expect(asked()).toBe(2)
+
+    at.clock.advance(5)
+    await auth.onUnauthorized({ response })
+    await auth.token()
+    expect(asked()).toBe(3)
+  })
+
   it.each<[string, Record<string, unknown>, Record<string, unknown>, string]>([
     ['is about another resource', { resource: 'https://other.example.com/mcp' }, {}, 'discovery_failed'],
     ['is about what is no URL', { resource: 'mcp' }, {}, 'discovery_failed'],

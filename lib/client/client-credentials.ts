@@ -45,6 +45,8 @@ const KNOWN = [
 
 /** Of a token that does not say how long it lives. */
 const DEFAULT_SECONDS = 300
+/** Requests that went out with a token that was refused are all back by then. */
+const GRACE_MILLISECONDS = 5000
 
 /** What is asked, and of whom. */
 interface Target {
@@ -79,6 +81,7 @@ export class ClientCredentials {
   #token: IssuedToken | undefined
   /** Milliseconds since the epoch. */
   #freshUntil = 0
+  #refusedAt = -Infinity
   #target: Target | undefined
   #resourceMetadataUrl: string | undefined
 
@@ -120,15 +123,22 @@ export class ClientCredentials {
     return this.getToken()
   }
 
-  /** As SDK v2 calls it: the server did not take the token. */
+  /**
+   * As SDK v2 calls it: the server did not take the token. It does not say which one: where one was refused a moment ago it was that, and
+   * what came in its place stays.
+   */
   onUnauthorized({ response }: { readonly response: Response }): Promise<void> {
-    return this.renew(this.#token?.accessToken, response)
+    const isLate = this.#deps.now() - this.#refusedAt < GRACE_MILLISECONDS
+    return this.renew(isLate ? undefined : this.#token?.accessToken, response)
   }
 
   /** Forgets a token that the server does not take, unless there is another one already. */
   renew(rejected: string | undefined, response?: Response): Promise<void> {
     this.#resourceMetadataUrl = metadataUrlIn(response) ?? this.#resourceMetadataUrl
-    if (this.#token?.accessToken === rejected) this.#token = undefined
+    if (this.#token !== undefined && this.#token.accessToken === rejected) {
+      this.#token = undefined
+      this.#refusedAt = this.#deps.now()
+    }
     this.#target = undefined
     return Promise.resolve()
   }
