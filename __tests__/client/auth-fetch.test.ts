@@ -58,6 +58,9 @@ function renewing(tokens: string[]): TokenSource & { readonly rejected: string[]
     },
   }
 }
+async function* pieces(...texts: readonly string[]): AsyncGenerator<Buffer> {
+  for (const text of texts) yield Promise.resolve(Buffer.from(text))
+}
 const to = (status: number, url: string): string => `${home.url}/to/${status}/${encodeURIComponent(url)}`
 
 describe('authFetch', () => {
@@ -105,8 +108,9 @@ describe('authFetch', () => {
     const body = new Blob(['x']).stream()
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit
     expect((await authFetch(streaming)(home.url, init)).status).toBe(401)
+    expect((await authFetch(streaming)(home.url, { ...init, body: pieces('x') })).status).toBe(401)
     expect([stuck.rejected, streaming.rejected]).toEqual([['one'], []])
-    expect(seen).toHaveLength(3)
+    expect(seen.map(({ body }) => body)).toEqual(['', '', 'x', 'x'])
   })
 
   it.each([
@@ -160,6 +164,17 @@ describe('authFetch', () => {
     await expect(ask(request)).rejects.toThrow('pass URL and body')
     const init = { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' } as RequestInit
     await expect(ask(to(307, '/there'), init)).rejects.toThrow('a stream cannot be sent twice')
+    const iterable = { ...init, body: pieces('x') } as unknown as RequestInit
+    await expect(ask(to(308, '/there'), iterable)).rejects.toThrow('a stream cannot be sent twice')
+  })
+
+  it('L3 follows to nothing that is no URL', async () => {
+    const ask = authFetch(new BearerAuth('one'))
+    await expect(ask(to(302, 'http://['))).rejects.toMatchObject({
+      code: 'redirected',
+      message: expect.stringContaining('to no URL: the token was not sent along'),
+    })
+    expect(seen).toHaveLength(1)
   })
 
   it('follows no circle', async () => {

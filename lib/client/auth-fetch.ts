@@ -51,7 +51,7 @@ export function authFetch(
     const call: Call = { input, init, headers: own, ask }
     const token = await auth.getToken()
     const response = await send(call, token)
-    if (response.status !== 401 || auth.renew === undefined || !isRepeatable(call)) return response
+    if (response.status !== 401 || auth.renew === undefined || !isRepeatable(init)) return response
     await auth.renew(token, response)
     const renewed = await auth.getToken()
     if (renewed === token) return response
@@ -67,9 +67,10 @@ interface Call {
   readonly ask: AuthFetch
 }
 
-/** A stream is gone once it was sent. */
-function isRepeatable({ init }: Call): boolean {
-  return !(init?.body instanceof ReadableStream)
+/** A stream is gone once it was sent, and so is whatever is read piece by piece. */
+function isRepeatable(init: RequestInit | undefined): boolean {
+  const body: unknown = init?.body
+  return typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)
 }
 
 async function send({ input, init, headers, ask }: Call, token: string): Promise<Response> {
@@ -83,9 +84,10 @@ async function send({ input, init, headers, ask }: Call, token: string): Promise
     const location = mode === 'follow' ? locationOf(response) : null
     if (location === null) return response
     const from: URL = new URL(target instanceof Request ? target.url : target)
+    if (!URL.canParse(location, from.href)) throw redirected(from, 'no URL')
     const to: URL = new URL(location, from)
-    if (to.origin !== from.origin) throw redirected(from, to)
-    if (redirects === MOST_REDIRECTS) throw redirected(from, to, 'too often')
+    if (to.origin !== from.origin) throw redirected(from, to.origin)
+    if (redirects === MOST_REDIRECTS) throw redirected(from, to.origin, 'too often')
     await response.body?.cancel()
     request = follow(response.status, target, request)
     target = to
@@ -111,7 +113,7 @@ function follow(status: number, target: string | URL | Request, init: RequestIni
       if (name.startsWith('content-')) headers.delete(name)
     return { ...common, method: 'GET', headers, body: null }
   }
-  if (init.body instanceof ReadableStream)
+  if (!isRepeatable(init))
     throw new ClientError('redirected', 'The request was sent on, and a stream cannot be sent twice')
   // Of a Request that was sent, the body is in the one that it was cloned from.
   if (given?.bodyUsed === true)
@@ -119,7 +121,7 @@ function follow(status: number, target: string | URL | Request, init: RequestIni
   return common
 }
 
-function redirected(from: URL, to: URL, how = 'to another origin'): ClientError {
-  const message = `${from.origin}${from.pathname} sends on ${how}, to ${to.origin}: the token was not sent along`
+function redirected(from: URL, to: string, how = 'to another origin'): ClientError {
+  const message = `${from.origin}${from.pathname} sends on ${how}, to ${to}: the token was not sent along`
   return new ClientError('redirected', message)
 }
