@@ -2,15 +2,22 @@
 import type { spawn } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from '@jest/globals'
+import { testClock } from 'express-mcp-auth/testing'
 import { checkAuthorizationUrl, openInBrowser } from '../../lib/client/open-browser.js'
 
-/** Notes what would be started, and says how that went. */
-function starter(outcome: 'spawn' | 'error'): { start: typeof spawn; started: unknown[][] } {
+const clock = testClock()
+
+/** Notes what would be started, and says how that went: with a number, that it ended with that. */
+function starter(outcome: 'runs' | 'error' | number | null): { start: typeof spawn; started: unknown[][] } {
   const started: unknown[][] = []
   const start = (...call: unknown[]): EventEmitter => {
     started.push(call)
     const child = Object.assign(new EventEmitter(), { unref: () => undefined })
-    setImmediate(() => child.emit(outcome, new Error('ENOENT')))
+    setImmediate(() => {
+      if (outcome === 'error') return child.emit('error', new Error('ENOENT'))
+      child.emit('spawn')
+      return outcome === 'runs' ? clock.advance(1) : child.emit('exit', outcome)
+    })
     return child
   }
   return { start: start as unknown as typeof spawn, started }
@@ -27,17 +34,35 @@ describe('openInBrowser', () => {
   ])(
     'L1 hands the address over as one argument, and to no shell, on %s',
     async (platform, program, before) => {
-      const { start, started } = starter('spawn')
-      await openInBrowser(url, platform, start)
+      const { start, started } = starter('runs')
+      await openInBrowser(url, clock, platform, start)
       expect(started).toEqual([[program, [...before, url.href], OPTIONS]])
     },
   )
 
   it('tells the address where no browser can be started', async () => {
-    await expect(openInBrowser(url, 'linux', starter('error').start)).rejects.toMatchObject({
+    await expect(openInBrowser(url, clock, 'linux', starter('error').start)).rejects.toMatchObject({
       code: 'no_browser',
       message: `No browser could be started (xdg-open). Open this address: ${url.href} — or pass "openBrowser"`,
     })
+  })
+
+  it.each<[NodeJS.Platform, number | null]>([
+    ['linux', 3],
+    ['linux', null],
+    ['darwin', 1],
+  ])('tells the address where what should open it on %s ends at once, with %j', async (platform, status) => {
+    await expect(openInBrowser(url, clock, platform, starter(status).start)).rejects.toMatchObject({
+      code: 'no_browser',
+      message: expect.stringContaining(`Open this address: ${url.href}`),
+    })
+  })
+
+  it.each<[NodeJS.Platform, number]>([
+    ['linux', 0],
+    ['win32', 1],
+  ])('takes it for opened where what opens it on %s ends with %j', async (platform, status) => {
+    await expect(openInBrowser(url, clock, platform, starter(status).start)).resolves.toBeUndefined()
   })
 
   it.each([
@@ -56,8 +81,10 @@ describe('openInBrowser', () => {
     'https://login.example.com/|calc',
     'http://127.0.0.1.evil.example/',
   ])('L1 opens nothing for %s', async (text) => {
-    const { start, started } = starter('spawn')
-    await expect(openInBrowser(new URL(text), 'linux', start)).rejects.toMatchObject({ code: 'unsafe_url' })
+    const { start, started } = starter('runs')
+    await expect(openInBrowser(new URL(text), clock, 'linux', start)).rejects.toMatchObject({
+      code: 'unsafe_url',
+    })
     expect(started).toEqual([])
   })
 

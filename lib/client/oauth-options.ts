@@ -79,7 +79,7 @@ export function parseOAuthOptions(options: OAuthOptions): OAuthSettings {
     callbackHost: parseHost(read),
     callbackTimeoutSeconds: read.seconds('callbackTimeoutSeconds', 300),
     store: parseStore(read, deps),
-    openBrowser: read.callback<(url: URL) => unknown>('openBrowser') ?? ((url) => openInBrowser(url)),
+    openBrowser: read.callback<(url: URL) => unknown>('openBrowser') ?? ((url) => openInBrowser(url, deps)),
     allowUnadvertisedPkce: read.flag('dangerouslyAllowUnadvertisedPkce'),
     deps,
   }

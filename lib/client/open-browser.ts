@@ -1,6 +1,7 @@
 // MCP security best practices, URL validation: what a server asks to have opened is a web address, and no shell ever sees it.
 import { spawn } from 'node:child_process'
 import { isLoopback } from '../protocol/urls.js'
+import type { Deps } from '../runtime/deps.js'
 import { ClientError } from './client-error.js'
 
 /** Letters of a web address. Quotes, `$`, parentheses and the like are encoded by whoever means no harm. */
@@ -30,13 +31,17 @@ const OPENERS = new Map<NodeJS.Platform, readonly [string, ...string[]]>([
   ['win32', ['rundll32', 'url.dll,FileProtocolHandler']],
 ])
 
+/** What cannot open anything says so within this time; what goes on for longer is a browser, or on its way to one. */
+const DOUBT_MILLISECONDS = 1000
+
 /**
- * Opens the browser of whoever sits here. Settles when it was started.
+ * Opens the browser of whoever sits here. Settles when it was started, as far as that can be seen.
  *
  * @throws ClientError `unsafe_url`, `no_browser`
  */
 export async function openInBrowser(
   url: URL,
+  deps: Pick<Deps, 'after'>,
   platform: NodeJS.Platform = process.platform,
   start: Start = spawn,
 ): Promise<void> {
@@ -44,13 +49,22 @@ export async function openInBrowser(
   const [program, ...before] = OPENERS.get(platform) ?? ['xdg-open']
   await new Promise<void>((resolve, reject) => {
     const child = start(program, [...before, url.href], { stdio: 'ignore', detached: true, shell: false })
-    child.once('error', (cause) => {
+    const fail = (cause?: unknown): void => {
       const message = `No browser could be started (${program}). Open this address: ${url.href} — or pass "openBrowser"`
       reject(new ClientError('no_browser', message, { cause }))
-    })
+    }
+    child.once('error', fail)
     child.once('spawn', () => {
-      child.unref()
-      resolve()
+      const cancel = deps.after(DOUBT_MILLISECONDS, () => {
+        child.unref()
+        resolve()
+      })
+      child.once('exit', (status) => {
+        cancel()
+        // What rundll32 ends with says nothing.
+        if (status === 0 || platform === 'win32') resolve()
+        else fail()
+      })
     })
   })
 }
