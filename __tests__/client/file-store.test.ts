@@ -1,5 +1,14 @@
 // What a client keeps between runs, in files.
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
@@ -49,6 +58,50 @@ describe('FileStore', () => {
     const texts = filesIn(directory).map((file) => readFileSync(file, 'utf8'))
     expect(texts.toSorted()).toEqual([...Array.from({ length: 15 }, () => ''), 'null'])
     expect(await store.putIfAbsent('c', 'k', entry('again'))).toBe(true)
+  })
+
+  it('clears away what a process left behind that died while it wrote, and nothing that is being written', async () => {
+    const directory = newDirectory()
+    const store = new FileStore(directory, clock)
+    await store.put('c', 'k', entry('first'))
+    const place = join(filesIn(directory)[0]!, '..')
+    for (const [name, age] of Object.entries({ '.left': 61, '.writing': 59 })) {
+      writeFileSync(join(place, name), JSON.stringify(entry('secret')))
+      const seconds = clock.now() / 1000 - age
+      utimesSync(join(place, name), seconds, seconds)
+    }
+    await store.put('c', 'k', entry('second'))
+    expect(readdirSync(place).filter((name) => name.startsWith('.'))).toEqual(['.writing'])
+    expect(await store.get('c', 'k')).toEqual(entry('second'))
+  })
+
+  it.each([0o755, 0o710, 0o702, 0o770])(
+    'keeps nothing where others may look, or write: mode %o',
+    async (mode) => {
+      const directory = newDirectory()
+      const store = new FileStore(directory, clock)
+      await store.put('c', 'k', entry('mine'))
+      chmodSync(directory, mode)
+      const message = `FileStore: the directory ${directory} is open to other users: keep tokens in one of your own, with mode 700`
+      await expect(store.get('c', 'k')).rejects.toThrow(message)
+      await expect(store.put('c', 'k', entry('more'))).rejects.toThrow(message)
+      chmodSync(directory, 0o700)
+      expect(await store.get('c', 'k')).toEqual(entry('mine'))
+    },
+  )
+
+  it('keeps nothing in a directory of somebody else', async () => {
+    const directory = newDirectory()
+    const store = new FileStore(directory, clock)
+    await store.put('c', 'k', entry('mine'))
+    const { getuid } = process
+    process.getuid = () => getuid!() + 1
+    try {
+      await expect(store.get('c', 'k')).rejects.toThrow('belongs to another user')
+    } finally {
+      process.getuid = getuid!
+    }
+    expect(await store.get('c', 'k')).toEqual(entry('mine'))
   })
 
   it('takes a damaged file for none, and writes over it', async () => {

@@ -1,6 +1,6 @@
 // A store of files, each for the eyes of its owner alone: what a program for one person keeps between runs.
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Deps } from '../runtime/deps.js'
 import { digest } from '../runtime/digest.js'
@@ -11,6 +11,9 @@ import { StoreError } from '../stores/store-error.js'
 
 /** How many numbers a slow process may be behind without taking one twice. */
 const REMEMBERED = 16
+
+/** Writing aside takes no longer; what is older was left behind by a process that died. */
+const ASIDE_MILLISECONDS = 60_000
 
 /** What one file holds: an entry, or null where it was deleted. */
 type Content = StoreEntry | null
@@ -38,7 +41,12 @@ export class FileStore implements Store {
 
   async get(collection: string, key: string): Promise<StoreEntry | undefined> {
     checkNames(collection, key)
-    return this.#living(await this.#run(() => latestOf(this.#place(collection, key))))
+    return this.#living(
+      await this.#run(async () => {
+        await checkOwn(this.#directory)
+        return latestOf(this.#place(collection, key))
+      }),
+    )
   }
 
   async put(collection: string, key: string, entry: StoreEntry): Promise<void> {
@@ -81,12 +89,14 @@ export class FileStore implements Store {
     next: (living: StoreEntry | undefined) => Content | undefined,
   ): Promise<boolean> {
     return this.#run(async () => {
+      await checkOwn(this.#directory)
       const place = this.#place(collection, key)
       const latest = await latestOf(place)
       const content = next(this.#living(latest))
       if (content === undefined) return false
       makePrivateDirectory(this.#directory)
       await mkdir(place, { recursive: true, mode: 0o700 })
+      await clearAside(place, this.#now() - ASIDE_MILLISECONDS)
       return append(place, latest.generation + 1, content)
     })
   }
@@ -106,6 +116,34 @@ export class FileStore implements Store {
     } catch (error) {
       throw StoreError.of('FileStore', error)
     }
+  }
+}
+
+/** Whoever else could write here could have us use tokens of theirs, and whoever could read here has ours. */
+async function checkOwn(directory: string): Promise<void> {
+  const status = await ignoring('ENOENT', stat(directory), undefined)
+  const user = process.getuid?.()
+  // Windows has no such modes; what is among the settings of a user is theirs there.
+  if (status === undefined || user === undefined) return
+  const why =
+    status.uid !== user
+      ? 'belongs to another user'
+      : (status.mode & 0o077) !== 0
+        ? 'is open to other users'
+        : undefined
+  if (why === undefined) return
+  throw new StoreError(
+    `FileStore: the directory ${directory} ${why}: keep tokens in one of your own, with mode 700`,
+  )
+}
+
+/** What was written aside, and never linked or taken away, holds tokens. */
+async function clearAside(place: string, before: number): Promise<void> {
+  for (const name of await readdir(place)) {
+    const path = join(place, name)
+    if (!name.startsWith('.')) continue
+    const status = await ignoring('ENOENT', stat(path), undefined)
+    if (status !== undefined && status.mtimeMs < before) await ignoring('ENOENT', unlink(path), undefined)
   }
 }
 
@@ -133,9 +171,11 @@ async function append(place: string, generation: number, content: Content): Prom
   const aside = await writeAside(place, JSON.stringify(content))
   const numbered = join(place, String(generation))
   try {
-    if (!(await ignoring('EEXIST', link(aside, numbered).then(isDone), false))) return false
+    const linked = ignoring('EEXIST', link(aside, numbered).then(isDone), false)
+    // A process that slept for minutes may find that it was cleared away.
+    if (!(await ignoring('ENOENT', linked, false))) return false
   } finally {
-    await unlink(aside)
+    await ignoring('ENOENT', unlink(aside), undefined)
   }
   const all = await generationsIn(place)
   // So far behind that the number may have been taken before, and forgotten since.
@@ -154,7 +194,8 @@ async function clear(place: string, older: number, newest: number): Promise<void
   const path = join(place, String(older))
   if (newest - older >= REMEMBERED) return ignoring('ENOENT', unlink(path), undefined)
   // Replaced and not truncated: whoever reads it now reads it to its end.
-  if ((await readIfThere(path)) !== '') await rename(await writeAside(place, ''), path)
+  if ((await readIfThere(path)) !== '')
+    await ignoring('ENOENT', rename(await writeAside(place, ''), path), undefined)
 }
 
 async function writeAside(place: string, text: string): Promise<string> {
