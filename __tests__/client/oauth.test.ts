@@ -582,13 +582,19 @@ describe('OAuth', () => {
     await expect(test.auth.waitForCallback()).rejects.toMatchObject({ code: 'no_browser' })
   })
 
-  it('picks a port, holds it for a while, and has the same again', async () => {
+  it('picks a port where somebody has to sign in, holds it for a while, and has the same again', async () => {
     const test = stand()
     expect(test.auth.redirectUrl).toBe('http://127.0.0.1/callback')
+    // SDK v2 looks at this first, before it knows whether anybody has to sign in.
+    const metadata = { ...test.auth.clientMetadata }
     expect(await test.auth.tokens()).toBeUndefined()
+    expect(test.auth.redirectUrl).toBe('http://127.0.0.1/callback')
+    test.discover()
+    expect(await test.auth.clientInformation()).toBeUndefined()
     const { redirectUrl } = test.auth
+    expect(metadata.redirect_uris).toEqual([redirectUrl])
     expect(redirectUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
-    expect(await test.auth.tokens()).toBeUndefined()
+    expect(await test.auth.clientInformation()).toBeUndefined()
     expect((await fetch(redirectUrl)).status).toBe(400)
     test.clock.advance(30)
     await expect(fetch(redirectUrl)).rejects.toThrow('fetch failed')

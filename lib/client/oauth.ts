@@ -57,6 +57,8 @@ export class OAuth {
   readonly #renewal: Renewal
   readonly #callback: CallbackPort
   readonly #scopes: SignInScopes
+  /** One, of which SDK v2 takes hold before it is known whether anybody has to sign in, and registers it after a port was picked. */
+  readonly #redirectUrls: string[] = []
   /** What the SDK found out last. */
   #discovery: DiscoveryState | undefined
   #found: ServerRecord | undefined
@@ -172,9 +174,10 @@ export class OAuth {
 
   get clientMetadata(): ClientMetadata {
     const { clientName, scopes } = this.#settings
+    this.#redirectUrls[0] = this.redirectUrl
     return {
       client_name: clientName,
-      redirect_uris: [this.redirectUrl],
+      redirect_uris: this.#redirectUrls,
       application_type: 'native',
       token_endpoint_auth_method: 'none',
       grant_types: ['authorization_code', 'refresh_token'],
@@ -189,10 +192,7 @@ export class OAuth {
     const stored = await this.#load(context)
     const before = this.#given?.accessToken
     this.#given = stored?.data
-    if (stored === undefined) {
-      await this.#callback.reserve(await this.#knownPort())
-      return undefined
-    }
+    if (stored === undefined) return undefined
     const { refresh_token, ...tokens } = buildTokens(stored.data, this.#deps.now())
     // SDK v1 would renew a token that lacks a scope, and have the same again.
     const isGood = !mayRenew && before === stored.data.accessToken && (await this.#isTaken(before))
@@ -217,6 +217,11 @@ export class OAuth {
     const found = await this.#where(context)
     if (found === undefined) return undefined
     this.#isAsking = context === undefined
+    // Without tokens somebody will have to sign in: a port is picked before anything is registered, and not for servers that let all in.
+    if ((await this.#credentials.tokens.get(this.#keyOf(found))) === undefined) {
+      await this.#callback.reserve(await this.#knownPort())
+      this.#redirectUrls[0] = this.redirectUrl
+    }
     const client = await this.#clientFor(found)
     if (client !== undefined) this.#know(client)
     return client
