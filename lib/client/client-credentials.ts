@@ -24,7 +24,10 @@ export interface ClientCredentialsOptions {
   readonly tokenUrl?: string
   /** The MCP server, whose metadata leads to the token endpoint. */
   readonly serverUrl?: string
-  /** The authorization server: no other gets the credentials. With `privateKey` and `tokenUrl` it has to be known. */
+  /**
+   * The authorization server: no other gets the credentials. With `tokenUrl`, it is whom assertions of `privateKey` are for; default: that
+   * URL, which some authorization servers no longer take.
+   */
   readonly issuer?: string
   /** How the secret is sent. Default: whatever the authorization server names, else `client_secret_basic`. */
   readonly authMethod?: 'client_secret_basic' | 'client_secret_post'
@@ -99,8 +102,6 @@ export class ClientCredentials {
     this.#signer = read.has('privateKey') ? new AssertionSigner(read) : undefined
     this.#authMethod = parseMethod(read)
     this.#issuer = read.url('issuer', true)
-    if (this.#signer !== undefined && this.#tokenUrl !== undefined && this.#issuer === undefined)
-      throw read.missing('issuer', 'what a key signs names the authorization server that it is for')
     this.#scopes = read.scopes('scopes')
     this.#audience = read.text('audience')
     this.#resource = read.url('resource')
@@ -161,8 +162,7 @@ export class ClientCredentials {
   }
 
   async #prove({ authMethods, issuer }: Target, headers: Headers, form: URLSearchParams): Promise<void> {
-    if (this.#signer !== undefined)
-      return this.#signer.sign(form, this.#clientId, issuer as string, this.#deps)
+    if (this.#signer !== undefined) return this.#signer.sign(form, this.#clientId, issuer, this.#deps)
     const client = { clientId: this.#clientId, clientSecret: this.#clientSecret, method: this.#authMethod }
     authenticateClient(client, this.#authMethod === undefined ? authMethods : undefined, headers, form)
   }
@@ -170,7 +170,8 @@ export class ClientCredentials {
   async #findTarget(): Promise<Target> {
     if (this.#tokenUrl !== undefined) {
       const common = { authMethods: undefined, scopes: undefined, resource: this.#resource }
-      return { ...common, tokenEndpoint: this.#tokenUrl, issuer: this.#issuer }
+      // RFC 7523 3: where nothing else is known of it, the token endpoint stands for the authorization server.
+      return { ...common, tokenEndpoint: this.#tokenUrl, issuer: this.#issuer ?? this.#tokenUrl }
     }
     const found = await discoverIssuer(
       {
