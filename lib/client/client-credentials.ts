@@ -54,7 +54,7 @@ const GRACE_MILLISECONDS = 5000
 /** What is asked, and of whom. */
 interface Target {
   readonly tokenEndpoint: string
-  readonly issuer: string | undefined
+  readonly issuer: string
   readonly authMethods: readonly string[] | undefined
   readonly resource: string | undefined
   readonly scopes: readonly string[] | undefined
