@@ -119,7 +119,7 @@ export class FileStore implements Store {
   }
 }
 
-/** Whoever else could write here could have us use tokens of theirs, and whoever could read here has ours. */
+/** Whoever else could write here could have us use tokens of theirs. What lies in it is for its owner's eyes by itself. */
 async function checkOwn(directory: string): Promise<void> {
   const status = await ignoring('ENOENT', stat(directory), undefined)
   const user = process.getuid?.()
@@ -128,8 +128,8 @@ async function checkOwn(directory: string): Promise<void> {
   const why =
     status.uid !== user
       ? 'belongs to another user'
-      : (status.mode & 0o077) !== 0
-        ? 'is open to other users'
+      : (status.mode & 0o022) !== 0
+        ? 'can be written by other users'
         : undefined
   if (why === undefined) return
   throw new StoreError(
