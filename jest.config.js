@@ -20,6 +20,8 @@ export default {
       { swcrc: false, jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  // Much of a test is waiting for processes and browsers: one core fewer, as is usual, would stand idle.
+  maxWorkers: '100%',
   // ES modules are never unloaded, so a worker grows with every test file until it is replaced.
   workerIdleMemoryLimit: '512MB',
   collectCoverageFrom: ['lib/**/*.ts'],
