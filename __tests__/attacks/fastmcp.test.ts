@@ -33,7 +33,6 @@ import {
 } from '../support/issuer.js'
 import { type ProxySite, startProxySite } from '../support/proxy-site.js'
 import {
-  WrittenStore,
   asked,
   changing,
   comeBack,
@@ -51,6 +50,7 @@ import {
 import { startServer } from '../support/site.js'
 import { documentAnswer, startStrangeHost } from '../support/strange-host.js'
 import { WEB, allow, begin, beginning, expectMessage, post } from '../support/visit.js'
+import { WrittenStore } from '../support/written-store.js'
 import { closing, startTarget } from './attempt.js'
 import { INVALID_GRANT, seen } from './endpoint-answers.js'
 

@@ -29,7 +29,6 @@ import { type Json, createKey, encode, signParts } from '../support/issuer.js'
 import type { ProxySite } from '../support/proxy-site.js'
 import {
   WatchfulBrowser,
-  WrittenStore,
   asked,
   changing,
   comeBack,
@@ -47,6 +46,7 @@ import {
 } from '../support/proxy-visit.js'
 import { documentAnswer, startStrangeHost } from '../support/strange-host.js'
 import { WEB, allow, begin, beginning, deny, expectMessage, onwardFrom, post } from '../support/visit.js'
+import { WrittenStore } from '../support/written-store.js'
 import { closing, pipeline } from './attempt.js'
 
 const start = proxies()

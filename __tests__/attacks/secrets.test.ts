@@ -1,5 +1,4 @@
 // What must not be seen: secrets in events, answers and the store (X7, G1), endpoints that promise what they do not do (M4, M6).
-import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import {
   type AuthorizationSite,
@@ -10,34 +9,15 @@ import {
 } from '../support/authorization-server.js'
 import { HookedStore, unreachable } from '../support/hooked-store.js'
 import { createKey, signParts } from '../support/issuer.js'
+import { WrittenStore } from '../support/written-store.js'
 import { basic, redemption, renewal, startClosing } from './endpoint-answers.js'
 
 const SERVICE_SECRET = 'the-secret-of-a-service'
 const INITIAL = 'initial-access-token-of-an-operator'
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Keeps everything that is written. */
-class RecordingStore extends MemoryStore {
-  readonly written: string[] = []
-
-  override put(...step: Parameters<MemoryStore['put']>): Promise<void> {
-    this.written.push(JSON.stringify(step))
-    return super.put(...step)
-  }
-
-  override putIfAbsent(...step: Parameters<MemoryStore['putIfAbsent']>): Promise<boolean> {
-    this.written.push(JSON.stringify(step))
-    return super.putIfAbsent(...step)
-  }
-
-  override compareAndSwap(...step: Parameters<MemoryStore['compareAndSwap']>): Promise<boolean> {
-    this.written.push(JSON.stringify(step))
-    return super.compareAndSwap(...step)
-  }
-}
-
 describe('secrets of a whole flow', () => {
-  const records = new RecordingStore()
+  const records = new WrittenStore()
   const store = new HookedStore(records)
   const secrets = new Map<string, string>([
     ['the server’s secret', SECRET],

@@ -1,6 +1,5 @@
 // What a person does on the way through a proxy, step by step: at our page, at the identity provider's, and back at our callback.
 import { afterAll, expect } from '@jest/globals'
-import { MemoryStore } from 'express-mcp-auth/stores/memory'
 import { type Answer, REDIRECT_URI, type Registered, pkce } from './authorization-server.js'
 import { Browser, formOf } from './browser-session.js'
 import { signInAt } from './identity-provider.js'
@@ -142,31 +141,6 @@ export async function connectionsOf(
   expect(shown.status).toBe(200)
   const isEmpty = shown.html.includes('No app is connected')
   return { html: shown.html, csrf: isEmpty ? '' : (formOf(shown).fields['csrf'] ?? '') }
-}
-
-/** Keeps everything that was ever written. */
-export class WrittenStore extends MemoryStore {
-  readonly written: string[] = []
-
-  override put(...step: Parameters<MemoryStore['put']>): Promise<void> {
-    this.written.push(JSON.stringify(step))
-    return super.put(...step)
-  }
-
-  override putIfAbsent(...step: Parameters<MemoryStore['putIfAbsent']>): Promise<boolean> {
-    this.written.push(JSON.stringify(step))
-    return super.putIfAbsent(...step)
-  }
-
-  override compareAndSwap(...step: Parameters<MemoryStore['compareAndSwap']>): Promise<boolean> {
-    this.written.push(JSON.stringify(step))
-    return super.compareAndSwap(...step)
-  }
-
-  /** Of one kind of records. */
-  of(kind: string): string[] {
-    return this.written.filter((step) => new RegExp(`^\\["[0-9a-f]{12}\\.${kind}[."]`).test(step))
-  }
 }
 
 /** Keeps everything that one server ever answered to it. */
